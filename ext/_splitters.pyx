@@ -1,0 +1,28 @@
+# cython: boundscheck=False, wraparound=False, nonecheck=False, initializedcheck=False, cdivision=True
+"""The compiled splitters and `Message`; `fastserver.twins` says what they do.
+
+One extension, so that splitters make messages without a Python call, of one file per grammar.
+"""
+
+cimport cython
+from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
+from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memchr, memcpy
+
+import msgpack
+
+from fastserver.errors import FrameError
+from fastserver.twins import refusals
+from fastserver.twins.arguments import limit, octets
+from fastserver.twins.msgpack_scan import HEADS, NANOSECONDS
+
+include "buffer.pyx"
+include "message.pyx"
+include "lines.pyx"
+include "utf8.pyx"
+include "scan.pyx"
+include "objects.pyx"
+include "msgpack.pyx"
+include "msgpack_stream.pyx"

@@ -1,0 +1,81 @@
+# The compiled twin of fastserver/twins/message.py.
+
+
+@cython.final
+@cython.freelist(512)
+@cython.auto_pickle(False)
+cdef class Message:
+    """One message as a handler gets it, made by `Splitter.messages`; its attributes are read-only.
+
+    `peer` is who sent it, as given to `messages`. A message keeps the frames it came with alive, and
+    cuts its own bytes out of them only when asked.
+    """
+
+    cdef readonly object peer
+    """Who sent it."""
+    cdef bytes frames
+    cdef Py_ssize_t start, end
+    cdef uint8_t head, tail
+    cdef bint packed
+    cdef object made  # at its first use: the payload of a line, the value of a msgpack message
+
+    def __init__(self):
+        raise TypeError("a Message is made by a splitter's messages()")
+
+    cdef bytes slice(self, Py_ssize_t start, Py_ssize_t end):
+        if self.frames is None:  # made past __init__, by object.__new__
+            return b""
+        if start == 0 and end == PyBytes_GET_SIZE(self.frames):
+            return self.frames
+        return PyBytes_FromStringAndSize(PyBytes_AS_STRING(self.frames) + start, end - start)
+
+    @property
+    def frame(self) -> bytes:
+        """Its wire form, framing included, as it came."""
+        return self.slice(self.start, self.end)
+
+    @property
+    def payload(self) -> bytes:
+        """Its bytes without framing."""
+        if self.packed:
+            return self.slice(self.start + self.head, self.end - self.tail)
+        if self.made is None:
+            self.made = self.slice(self.start + self.head, self.end - self.tail)
+        return self.made
+
+    @property
+    def value(self):
+        """What a msgpack payload says, decoded at the first use; of a line, the payload.
+
+        Raises what `msgpack.unpackb` raises where Python cannot hold the value, such as a map whose
+        key is an array.
+        """
+        if not self.packed:
+            return self.payload
+        if self.made is None:
+            self.made = msgpack.unpackb(self.payload, strict_map_key=False, raw=False)
+        return self.made
+
+    def broadcast(self) -> None:
+        """Passes it on as it came, by `peer.relay(frame)`."""
+        self.peer.relay(self.slice(self.start, self.end))
+
+    def __repr__(self) -> str:
+        payload = self.payload
+        shown = payload[:60]
+        more = "" if len(payload) <= 60 else f" … of {len(payload)} bytes"
+        return f"<Message from {self.peer!r}: {shown!r}{more}>"
+
+
+cdef inline Message message(
+    object peer, bytes frames, Py_ssize_t start, Py_ssize_t end, uint8_t head, uint8_t tail, bint packed
+):
+    cdef Message made = Message.__new__(Message)
+    made.peer = peer
+    made.frames = frames
+    made.start = start
+    made.end = end
+    made.head = head
+    made.tail = tail
+    made.packed = packed
+    return made

@@ -1,0 +1,35 @@
+# Msgpack with a length: 4 bytes, big-endian, then one object of exactly that many bytes.
+# The twin is fastserver/twins/msgpack.py.
+
+cdef enum:
+    PREFIX = 4
+
+
+@cython.final
+@cython.no_gc
+@cython.auto_pickle(False)
+cdef class MsgpackSplitter(ObjectSplitter):
+    """Cuts a byte stream into length-prefixed msgpack objects of at most `max_message` bytes."""
+
+    cdef Status begin(self, Scan* scan, const uint8_t* data, uint64_t size) noexcept:
+        cdef uint64_t low = 0, known, missing
+        for known in range(1, min(<uint64_t>PREFIX, size) + 1):
+            missing = 8 * (PREFIX - known)
+            low |= <uint64_t>data[known - 1] << missing
+            if low > self.limit or (low == 0 and known == PREFIX):
+                scan.low = low
+                scan.high = low | ((<uint64_t>1 << missing) - 1)
+                return refuse(scan, FAULT_MESSAGE, 0)
+        if size < PREFIX:
+            return MORE
+        scan_begin(scan, PREFIX, PREFIX + low, True)
+        return DONE
+
+    cdef uint64_t wanted(self, Scan* scan) noexcept:
+        return scan.end or PREFIX
+
+    def frame(self, payload, /) -> bytes:
+        """`payload`, one packed object, after its length; ValueError if it is not one or over the limit."""
+        cdef bytes body = octets(payload)
+        check(body, min(self.limit, <uint64_t>0xFFFFFFFF))
+        return PyBytes_GET_SIZE(body).to_bytes(PREFIX, "big") + body

@@ -1,0 +1,178 @@
+# What the framings made of msgpack objects share: all but how a frame begins.
+# The twin is fastserver/twins/objects.py.
+
+
+@cython.no_gc
+@cython.auto_pickle(False)
+cdef class ObjectSplitter:
+    """Cuts a byte stream into frames that hold one msgpack object each, of at most `max_message` bytes."""
+
+    cdef readonly Py_ssize_t count, taken
+    cdef uint64_t limit
+    cdef uint64_t offset  # of the first byte held, in the stream
+    cdef Buffer buffer
+    cdef Scan* scan  # of what is held, NULL if nothing is
+    cdef tuple dead  # what was wrong, once something was
+
+    def __cinit__(self, max_message):
+        self.limit = limit(max_message)
+
+    def __dealloc__(self):
+        self.drop()
+
+    cdef Status begin(self, Scan* scan, const uint8_t* data, uint64_t size) noexcept:
+        """Reads the frame's prefix and begins the scan; MORE if the prefix is incomplete."""
+        return FAULT
+
+    cdef uint64_t wanted(self, Scan* scan) noexcept:
+        """The most bytes the frame can have, as far as is known."""
+        return scan.end
+
+    @property
+    def held(self) -> int:
+        """Bytes kept of the frame that is not complete."""
+        return self.buffer.size
+
+    def feed(self, data, /) -> bytes:
+        """Takes the next bytes of the stream, gives every frame they complete; FrameError at a wrong one."""
+        cdef Input chunk
+        self.count = 0
+        if self.dead is not None:
+            raise FrameError(*self.dead)
+        open_input(data, &chunk)
+        try:
+            return self.split(data, chunk.bytes, chunk.size)
+        finally:
+            close_input(&chunk)
+
+    cdef bytes split(self, object data, const uint8_t* chunk, uint64_t size):
+        cdef Scan scan
+        cdef Status status = DONE
+        cdef uint64_t whole = 0  # bytes of the frame that was held, once it is complete
+        cdef uint64_t first = 0  # where in `chunk` that frame ended
+        cdef uint64_t at
+        cdef Py_ssize_t count = 0
+        cdef bytes frames = b""
+        if self.buffer.size and size:
+            status = self.resume(chunk, size, &first)
+            if status == MORE:
+                return b""
+            if status == FAULT:
+                raise self.refusal(self.scan, b"", 0)
+            whole = self.scan.at
+            count = 1
+        at = first
+        while at < size:
+            scan.end = 0
+            status = self.step(&scan, chunk + at, size - at)
+            if status != DONE:
+                break
+            at += scan.at
+            count += 1
+        if count:
+            if whole or at < size or not PyBytes_CheckExact(data):
+                frames = joined(self.buffer.bytes, whole, chunk + first, at - first)
+            else:
+                frames = <bytes>data
+            self.offset += whole + at - first
+            self.drop()
+        if status == FAULT:
+            raise self.refusal(&scan, frames, count)
+        if at < size:
+            self.hold(&scan, chunk + at, size - at)
+        self.count = count
+        return frames
+
+    cdef inline Status step(self, Scan* scan, const uint8_t* data, uint64_t size) noexcept:
+        cdef Status status
+        if scan.end == 0:
+            status = self.begin(scan, data, size)
+            if status != DONE:
+                return status
+        return scan_run(scan, data, size)
+
+    cdef Status resume(self, const uint8_t* chunk, uint64_t size, uint64_t* taken) except *:
+        """Goes on with the frame held; `taken` is how much of `chunk` belongs to it."""
+        cdef Status status = MORE
+        cdef uint64_t take
+        # Where the frame ends may not be known, so what is appended doubles until it has been found.
+        while status == MORE and taken[0] < size:
+            take = min(size - taken[0], max(<uint64_t>256, self.buffer.size))
+            take = min(take, self.wanted(self.scan) - self.buffer.size)
+            buffer_append(&self.buffer, chunk + taken[0], take, self.wanted(self.scan))
+            taken[0] += take
+            status = self.step(self.scan, self.buffer.bytes, self.buffer.size)
+        if status == DONE:
+            taken[0] -= self.buffer.size - self.scan.at
+        return status
+
+    cdef int hold(self, Scan* scan, const uint8_t* data, uint64_t size) except -1:
+        buffer_append(&self.buffer, data, size, self.wanted(scan))
+        self.scan = <Scan*>PyMem_Malloc(sizeof(Scan))
+        if self.scan == NULL:
+            raise MemoryError
+        self.scan[0] = scan[0]
+        return 0
+
+    cdef void drop(self) noexcept:
+        buffer_clear(&self.buffer)
+        PyMem_Free(self.scan)
+        self.scan = NULL
+
+    cdef refusal(self, Scan* scan, bytes frames, Py_ssize_t count):
+        self.dead = refused(scan, self.offset, self.limit)
+        self.drop()
+        return FrameError(*self.dead, frames, count)
+
+    def finish(self) -> bytes:
+        """The stream ended: b"", or FrameError if it did so inside a frame."""
+        self.count = 0
+        if self.buffer.size:
+            refuse(self.scan, FAULT_ENDED, 0)
+            raise self.refusal(self.scan, b"", 0)
+        if self.dead is not None:
+            raise FrameError(*self.dead)
+        return b""
+
+    def messages(self, bytes frames not None, object peer, Py_ssize_t most=-1, Py_ssize_t start=0) -> list:
+        """One message per frame of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
+        cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(frames)
+        cdef uint64_t size = PyBytes_GET_SIZE(frames), at = start, head
+        cdef Scan scan
+        cdef Status status
+        cdef list found = []
+        if start < 0:
+            raise ValueError(f"frames cannot start at {start}")
+        while at < size and most != 0:
+            status = self.begin(&scan, data + at, size - at)
+            head = scan.at
+            if status == DONE:
+                if not scan.exact:
+                    status = scan_run(&scan, data + at, size - at)
+                elif scan.end <= size - at:
+                    scan.at = scan.end
+                else:
+                    status = MORE
+            if status == FAULT:
+                raise FrameError(*refused(&scan, at, self.limit))
+            if status == MORE:
+                raise ValueError("frames do not end where a frame ends")
+            found.append(message(peer, frames, at, at + scan.at, head, 0, True))
+            at += scan.at
+            most -= 1
+        self.taken = at
+        return found
+
+
+cdef int check(bytes payload, uint64_t max_message) except -1:
+    """Raises ValueError if `payload` is not exactly one well-formed object of at most `max_message` bytes."""
+    cdef uint64_t size = PyBytes_GET_SIZE(payload)
+    cdef Scan scan
+    if size == 0 or size > max_message:
+        scan.low = scan.high = size
+        refuse(&scan, FAULT_MESSAGE, 0)
+    else:
+        scan_begin(&scan, 0, size, True)
+        if scan_run(&scan, <const uint8_t*>PyBytes_AS_STRING(payload), size) == DONE:
+            return 0
+    raise ValueError(f"payload: {FrameError(*refused(&scan, 0, max_message))}")

@@ -1,0 +1,29 @@
+"""Only what pyproject.toml cannot say: the Cython extension, optional where no compiler is."""
+
+import os
+
+from setuptools import Extension, setup
+
+try:
+    from Cython.Build import cythonize
+except ImportError:
+    ext_modules = []
+else:
+    # FASTSERVER_TRACE=1 builds with line tracing, for coverage of the .pyx files.
+    trace = os.environ.get("FASTSERVER_TRACE") == "1"
+    macros = [(name, "1") for name in ("CYTHON_TRACE", "CYTHON_TRACE_NOGIL")] if trace else []
+    ext_modules = cythonize(
+        [
+            Extension(
+                "fastserver._splitters",
+                ["ext/_splitters.pyx"],
+                define_macros=macros,
+                extra_compile_args=["-O3"],
+            )
+        ],
+        compiler_directives={"language_level": "3", "linetrace": trace},
+    )
+    for extension in ext_modules:
+        extension.optional = True  # only now: cythonize makes extensions anew and forgets it
+
+setup(ext_modules=ext_modules)
