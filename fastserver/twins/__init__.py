@@ -1,0 +1,1 @@
+"""Pure-Python twins of the compiled splitters: the specification, the test oracle, the fallback."""

@@ -1,0 +1,25 @@
+"""What the splitters ask of their arguments."""
+
+from __future__ import annotations
+
+import sys
+
+
+def limit(max_message: int) -> int:
+    """`max_message` (bytes); ValueError if it is under 1 or beyond what memory can hold."""
+    if not 1 <= max_message <= sys.maxsize:
+        raise ValueError(f"max_message must be 1 to {sys.maxsize} bytes, not {max_message}")
+    return max_message
+
+
+def octets(data: bytes | bytearray | memoryview) -> bytes:
+    """The bytes of `data`, itself if it is `bytes`; TypeError if it has none, BufferError if it has gaps."""
+    if type(data) is bytes:
+        return data
+    try:
+        view = memoryview(data)
+    except TypeError:
+        raise TypeError(f"a payload is bytes-like, not {type(data).__name__}") from None
+    if not view.c_contiguous:
+        raise BufferError("memoryview: underlying buffer is not C-contiguous")
+    return view.tobytes()

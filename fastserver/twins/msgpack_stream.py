@@ -1,0 +1,22 @@
+"""Msgpack objects back to back, nothing between them."""
+
+from __future__ import annotations
+
+from fastserver.twins.arguments import octets
+from fastserver.twins.msgpack_scan import Scan, check
+from fastserver.twins.objects import ObjectSplitter
+
+
+class MsgpackStreamSplitter(ObjectSplitter):
+    """Cuts a byte stream into msgpack objects of at most `max_message` bytes."""
+
+    __slots__ = ()
+
+    def _begin(self, data: bytes | bytearray, start: int) -> Scan | None:
+        return Scan(start, start + self._max, False)
+
+    def frame(self, payload: bytes | bytearray | memoryview, /) -> bytes:
+        """`payload`, one packed object, as it is; ValueError if it is not one, or over the limit."""
+        body = octets(payload)
+        check(body, self._max)
+        return body

@@ -1,0 +1,102 @@
+"""What the framings made of msgpack objects share: all but how a frame begins."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from fastserver.errors import FrameError
+from fastserver.twins import refusals
+from fastserver.twins.arguments import limit, octets
+from fastserver.twins.message import Message, message
+from fastserver.twins.msgpack_scan import Scan
+
+
+class ObjectSplitter(ABC):
+    """Cuts a byte stream into frames that hold one msgpack object each, of at most `max_message` bytes."""
+
+    __slots__ = ("_dead", "_held", "_max", "_offset", "_scan", "count", "taken")
+
+    def __init__(self, max_message: int) -> None:
+        self.count = 0
+        self.taken = 0
+        self._max = limit(max_message)
+        self._held = bytearray()
+        self._scan: Scan | None = None  # of what is held, None while even its prefix is incomplete
+        self._offset = 0  # of the first byte held, in the stream
+        self._dead: FrameError | None = None
+
+    @abstractmethod
+    def _begin(self, data: bytes | bytearray, start: int) -> Scan | None:
+        """The scan of the frame at `data[start]`; None if its prefix is incomplete."""
+
+    @property
+    def held(self) -> int:
+        """Bytes kept of the frame that is not complete."""
+        return len(self._held)
+
+    def feed(self, data: bytes | bytearray | memoryview, /) -> bytes:
+        """Takes the next bytes of the stream, gives every frame they complete; FrameError at a wrong one."""
+        self.count = 0
+        self._check_alive()
+        chunk: bytes | bytearray = octets(data)
+        if self._held:
+            self._held += chunk
+            chunk = self._held
+        scan, self._scan = self._scan, None
+        count = start = 0
+        fault: FrameError | None = None
+        try:
+            while start < len(chunk):
+                if scan is None:
+                    scan = self._begin(chunk, start)
+                if scan is None or not scan.run(chunk):
+                    break
+                start = scan.at
+                scan = None
+                count += 1
+        except FrameError as error:
+            fault = error
+        frames = bytes(chunk[:start]) if count else b""
+        if fault is not None:
+            self._dead = FrameError(fault.saw, self._offset + fault.offset, fault.limit)
+            self._held = bytearray()
+            raise FrameError(fault.saw, self._dead.offset, fault.limit, frames, count)
+        self._offset += start
+        if start or not self._held:
+            self._held = bytearray(chunk[start:])
+        if scan is not None:
+            scan.shift(start)
+            self._scan = scan
+        self.count = count
+        return frames
+
+    def finish(self) -> bytes:
+        """The stream ended: b"", or FrameError if it did so inside a frame."""
+        self.count = 0
+        self._check_alive()
+        if self._held:
+            self._dead = FrameError(refusals.ENDED, self._offset)
+            self._held = bytearray()
+            self._scan = None
+            self._check_alive()
+        return b""
+
+    def messages(self, frames: bytes, peer: object, most: int = -1, start: int = 0) -> list[Message]:
+        """One message per frame of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
+        if start < 0:
+            raise ValueError(f"frames cannot start at {start}")
+        found: list[Message] = []
+        while start < len(frames) and len(found) != most:
+            scan = self._begin(frames, start)
+            head = 0 if scan is None else scan.at - start
+            end = None if scan is None else scan.ends(frames)
+            if end is None:
+                raise ValueError("frames do not end where a frame ends")
+            found.append(message(peer, frames, start, end, head, 0, True))
+            start = end
+        self.taken = start
+        return found
+
+    def _check_alive(self) -> None:
+        if self._dead is not None:
+            raise FrameError(self._dead.saw, self._dead.offset, self._dead.limit)
