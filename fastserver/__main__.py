@@ -1,0 +1,5 @@
+"""`python -m fastserver`."""
+
+from fastserver.cli import main
+
+main()

@@ -1,0 +1,66 @@
+"""Addresses: how many peers each has, and how many it connected just now.
+
+Memory is bounded by the peers there are and the connections of one second: an address without a peer is forgotten
+at once, and what came in a second when it is over.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from ipaddress import IPv4Address
+
+from fastserver.errors import CloseReason
+from fastserver.networks import IP
+
+
+class Addresses:
+    """Peers and new connections by origin (see `origin`).
+
+    `max_peers` is how many peers an origin may have, `max_connects` how many of them may be let in within a
+    second; None is no limit.
+    """
+
+    def __init__(self, max_peers: int | None, max_connects: int | None) -> None:
+        self.limited = max_peers is not None or max_connects is not None
+        """Whether there is a limit at all."""
+        self._max_peers = max_peers
+        self._max_connects = max_connects
+        self._peers: Counter[str] = Counter()
+        self._connects: Counter[str] = Counter()  # in the second that began at `_second`
+        self._second = 0.0
+
+    def __len__(self) -> int:
+        """Origins that are remembered."""
+        return len(self._peers.keys() | self._connects.keys())
+
+    def refusal(self, origin: str, now: float) -> CloseReason | None:
+        """Why one more peer from `origin` is refused, None if it is not. `now` is in seconds."""
+        if self._max_peers is not None and self._peers[origin] >= self._max_peers:
+            return CloseReason.MAX_PEERS_PER_ADDRESS
+        self._turn(now)
+        if self._max_connects is not None and self._connects[origin] >= self._max_connects:
+            return CloseReason.MAX_CONNECTS_PER_SECOND
+        return None
+
+    def add(self, origin: str, now: float) -> None:
+        """A peer from `origin` was let in."""
+        self._peers[origin] += 1
+        self._turn(now)
+        if self._max_connects is not None:
+            self._connects[origin] += 1
+
+    def remove(self, origin: str) -> None:
+        """A peer from `origin` is gone."""
+        self._peers[origin] -= 1
+        if not self._peers[origin]:
+            del self._peers[origin]
+
+    def _turn(self, now: float) -> None:
+        if now - self._second >= 1.0:
+            self._second = now
+            self._connects.clear()
+
+
+def origin(ip: IP) -> str:
+    """What `ip` counts as: an IPv6 address as its /64, of which one host can have every address."""
+    return str(ip) if isinstance(ip, IPv4Address) else ip.packed[:8].hex(":", 2) + "::/64"

@@ -1,0 +1,226 @@
+"""Every setting once: name, default, unit, bounds and help. The command line, the environment
+(`FASTSERVER_…`) and the README's table are made from what stands here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any, Final
+
+from fastserver.errors import ConfigError
+from fastserver.listen import Listener
+from fastserver.networks import Networks
+from fastserver.setting import GIB, KIB, MIB, Setting
+
+MODES: Final = ("lines", "msgpack", "msgpack-stream")
+DEFAULT_MODE: Final = "lines"
+DEFAULT_HOST: Final = "127.0.0.1"  # loopback: who wants to be reachable says so
+DEFAULT_PORT: Final = 3000
+
+
+def _setting(default: Any, help: str, *, kind: type | None = None, stands_for: Any = None, **more: Any) -> Any:
+    """A dataclass field that knows its `Setting`. `stands_for` is what a default of None comes to."""
+    known = {"help": help, "type": kind or type(default), "default": default if stands_for is None else stands_for}
+    return field(default=default, metadata=known | more)
+
+
+def _networks(help: str) -> Any:
+    return _setting(
+        (),
+        help,
+        unit="NETWORK",
+        entry=lambda text: Networks([text]),
+        form="an address, a network such as 10.0.0.0/8, or @FILE with one on each line",
+    )
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of one server. Raises `ConfigError` for a value that is not allowed."""
+
+    mode: str = _setting(None, "How messages lie in the byte stream.", kind=str, stands_for=DEFAULT_MODE, choices=MODES)
+    host: str | None = _setting(
+        None, "Address or name to listen on; '::' serves IPv6 and IPv4.", kind=str, stands_for=DEFAULT_HOST
+    )
+    port: int | None = _setting(
+        None, "TCP port; 0 takes a free one and shows it.", kind=int, stands_for=DEFAULT_PORT, low=0, high=65535
+    )
+    unix: str | None = _setting(
+        None, "Listen on this Unix socket; replaces TCP unless --host or --port is given too.", kind=str
+    )
+    listen: tuple[str, ...] = _setting(
+        (),
+        "Listen here too, or, without --host, --port and --unix, here alone; can be given several times.",
+        unit="URL",
+        entry=lambda url: Listener.parse(url, MODES),
+        form="MODE://HOST:PORT or MODE+unix:///PATH, with ?role=send or ?role=receive behind it or not",
+    )
+    # None: everyone, as in nginx (allow, deny) and sshd.
+    allow: tuple[str, ...] = _networks("Let in peers from here alone, and by Unix sockets; can be given several times.")
+    deny: tuple[str, ...] = _networks("Let in no peers from here, --allow or not; can be given several times.")
+    # 64 Ki as in NATS (max_connections).
+    max_peers: int | None = _setting(
+        65_536, "Most peers connected at a time; more are refused.", unit="peers", low=1, high=10_000_000, off=True
+    )
+    # Off as in nginx (limit_conn) and HAProxy: all who come through one proxy or NAT have one address.
+    max_peers_per_address: int | None = _setting(
+        None,
+        "Most of them from one IPv4 address or IPv6 /64; more are refused.",
+        kind=int,
+        unit="peers",
+        low=1,
+        high=10_000_000,
+        off=True,
+    )
+    max_connects_per_second: int | None = _setting(
+        None,
+        "Most peers let in within a second from one IPv4 address or IPv6 /64; more are refused.",
+        kind=int,
+        unit="peers",
+        low=1,
+        high=10_000_000,
+        off=True,
+    )
+    # Off as in Postfix (smtpd_client_event_limit_exceptions): who is on this machine has other ways to harm it.
+    limit_loopback: bool = _setting(False, "Limits per address hold for loopback and Unix sockets too.")
+    # Off: what a sender may send is for who runs the feed to say; others are protected from it by --max-pending.
+    max_messages_per_second: int | None = _setting(
+        None,
+        "Messages a peer may send in a second; beyond, it is read slower.",
+        kind=int,
+        unit="messages",
+        low=1,
+        high=1_000_000_000,
+        off=True,
+    )
+    max_bytes_per_second: int | None = _setting(
+        None,
+        "Bytes a peer may send in a second; beyond, it is read slower.",
+        kind=int,
+        unit="bytes",
+        low=1,
+        high=64 * GIB,
+        off=True,
+    )
+    # A second's worth is let through at once: what a rate per second says, and no more.
+    burst: float = _setting(
+        1.0, "How much of its rate a peer that was quiet may send at once.", unit="seconds", low=0.001, high=3600
+    )
+    # As Postfix gives a line of SMTP (smtpd_timeout); the longest message then takes 28 kbit/s.
+    message_timeout: float | None = _setting(
+        300.0,
+        "A peer that takes longer to finish a message is closed.",
+        unit="seconds",
+        low=0.001,
+        high=31_536_000,
+        off=True,
+    )
+    # Off as in Redis (timeout): who only listens to a quiet feed is no burden. TCP keepalive finds the dead.
+    idle_timeout: float | None = _setting(
+        None,
+        "A peer on which nothing moved for so long, either way, is closed.",
+        kind=float,
+        unit="seconds",
+        low=0.001,
+        high=31_536_000,
+        off=True,
+    )
+    # Below the 4 and 6 minutes after which load balancers of Azure and AWS forget a silent connection.
+    keepalive: int | None = _setting(
+        60,
+        "TCP asks a peer that is silent for so long whether it is there; three times more, and it is closed.",
+        unit="seconds",
+        low=1,
+        high=32_767,
+        off=True,
+    )
+    # 1 MiB as in NATS (max_payload).
+    max_message: int = _setting(
+        MIB, "Longest payload of one message; a peer that exceeds it is closed.", unit="bytes", low=1, high=GIB
+    )
+    echo: bool = _setting(False, "Send every message back to its sender too.")
+    # Between Redis' soft limit of 8 MB and its hard limit of 32 MB for subscribers.
+    max_pending: int = _setting(16 * MIB, "How far behind a peer may be.", unit="bytes", low=64 * KIB, high=64 * GIB)
+    # As NATS, Redis and Centrifugo do: who cannot miss anything had better know that it did.
+    slow_consumer: str = _setting(
+        "disconnect",
+        "What becomes of a peer further behind: it is closed, or loses what it has waited for longest.",
+        choices=("disconnect", "drop-oldest"),
+    )
+    idle_after: float = _setting(
+        60.0, "A peer that sent nothing for so long is shown as idle.", unit="seconds", low=0.001, high=31_536_000
+    )
+    max_waiting: int = _setting(
+        256 * KIB,
+        "A peer of which more waits for async handlers is read no further.",
+        unit="bytes",
+        low=1,
+        high=GIB,
+        command=False,
+    )
+    handler_errors: str = _setting(
+        "close", "What becomes of a peer when a handler for it fails.", choices=("close", "keep"), command=False
+    )
+    # As long as Linux keeps an orphaned half-closed connection (tcp_fin_timeout).
+    half_close_timeout: float = _setting(
+        60.0, "How long a peer that ended its stream still receives.", unit="seconds", low=0, high=31_536_000
+    )
+    drain_timeout: float = _setting(
+        5.0, "At shutdown, how long peers have to take what is pending.", unit="seconds", low=0, high=3600
+    )
+    log_messages: int = _setting(
+        20,
+        "Most messages shown in a second, and lines of any other kind (1 at least); the rest is counted.",
+        unit="lines",
+        low=0,
+        high=1_000_000,
+    )
+    quiet: bool = _setting(False, "Log warnings and errors only.")
+    log_level: str = _setting("info", "Least level logged.", choices=("debug", "info", "warning", "error"))
+    log_format: str = _setting("text", "How log lines look.", choices=("text", "json"))
+
+    def __post_init__(self) -> None:
+        for setting in SETTINGS:
+            value = getattr(self, setting.name)
+            if value is not None or setting.name not in _OPTIONAL:
+                object.__setattr__(self, setting.name, setting.check(value))
+        self._settle_mode()
+
+    def _settle_mode(self) -> None:
+        mode: str | None = self.mode
+        for url in self.listen:
+            said = Listener.parse(url, MODES).mode
+            if said != (mode := mode or said):
+                raise ConfigError(f"--listen: {url!r} is not allowed; all listeners have one mode, and that is {mode}")
+        object.__setattr__(self, "mode", mode or DEFAULT_MODE)
+
+    @property
+    def listeners(self) -> list[Listener]:
+        """All there is to listen on."""
+        listeners = [] if self.unix is None else [Listener(self.mode, path=self.unix)]
+        if self.tcp is not None:
+            listeners.append(Listener(self.mode, *self.tcp))
+        return listeners + [Listener.parse(url, MODES) for url in self.listen]
+
+    @property
+    def tcp(self) -> tuple[str, int] | None:
+        """Host and port to listen on, None where a Unix socket or `listen` replaces them."""
+        if (self.unix is not None or self.listen) and self.host is None and self.port is None:
+            return None
+        host = DEFAULT_HOST if self.host is None else self.host
+        return host, DEFAULT_PORT if self.port is None else self.port
+
+
+SETTINGS: Final = tuple(Setting(name=item.name, **item.metadata) for item in fields(Config))
+_OPTIONAL: Final = frozenset(item.name for item in fields(Config) if item.default is None)
+
+WAIT: Final = Setting(
+    name="wait",
+    type=float,
+    default=None,
+    help="After the end of the input, how long to go on receiving: 1 s if nothing is said, 0 s from a terminal.",
+    unit="seconds",
+    low=0,
+    high=31_536_000,
+)
+"""The one setting of `fastserver connect` alone."""

@@ -1,0 +1,88 @@
+"""The framings by name, each with its splitter: the compiled one, or its Python twin where there is none.
+
+`FASTSERVER_PURE_PYTHON=1` in the environment asks for the twins.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from fastserver.twins.lines import LinesSplitter
+from fastserver.twins.message import Message
+from fastserver.twins.msgpack import MsgpackSplitter
+from fastserver.twins.msgpack_stream import MsgpackStreamSplitter
+
+__all__ = ["COMPILED", "FRAMINGS", "Framing", "Message", "Splitter"]
+
+COMPILED = False
+"""Whether the splitters and `Message` are the compiled ones."""
+
+if not TYPE_CHECKING and os.environ.get("FASTSERVER_PURE_PYTHON") != "1":
+    try:
+        from fastserver._splitters import LinesSplitter, Message, MsgpackSplitter, MsgpackStreamSplitter
+    except ImportError:
+        pass
+    else:
+        COMPILED = True
+
+
+class Splitter(Protocol):
+    """Takes the bytes of one stream as they arrive, gives back the complete frames. It knows no sockets."""
+
+    @property
+    def count(self) -> int:
+        """How many frames the last `feed` or `finish` gave; 0 if it raised."""
+
+    @property
+    def held(self) -> int:
+        """Bytes kept of the one frame that is not complete; at most the limit and the framing around it."""
+
+    def feed(self, data: bytes | bytearray | memoryview, /) -> bytes:
+        """Takes the next bytes of the stream, gives every frame they complete, in wire form, `b""` if none.
+
+        Exact `bytes` that begin and end where frames do come back as the same object.
+
+        Raises FrameError at the first byte after which no frame can come of what is held: `saw`, `offset`
+        and `limit` depend on the stream alone, not on its cuts; `frames` and `count` are what `data`
+        completed before it. From then on every call of `feed` and `finish` raises it, without frames.
+        """
+
+    def finish(self) -> bytes:
+        """The stream ended: what is held as a frame if that can be one (lines), `b""` if nothing is held.
+
+        Raises FrameError if it ended inside a frame.
+        """
+
+    @property
+    def taken(self) -> int:
+        """Up to where the last `messages` got in its frames, bytes."""
+
+    def messages(self, frames: bytes, peer: object, most: int = -1, start: int = 0) -> list[Message]:
+        """One message per frame of `frames[start:]`, from `peer`; the first `most` if that is not negative.
+
+        `frames` is what `feed` gave, `start` where a frame begins; ValueError if it does not end where one ends.
+        """
+
+    def frame(self, payload: bytes | bytearray | memoryview, /) -> bytes:
+        """`payload` in wire form; ValueError, which says what, where and the limit, if it cannot be one."""
+
+
+class Framing(NamedTuple):
+    """How frames lie in a byte stream. `splitter` takes the longest payload allowed, in bytes (1 or more)."""
+
+    name: str
+    splitter: Callable[[int], Splitter]
+    compiled: bool
+
+
+FRAMINGS: dict[str, Framing] = {
+    name: Framing(name, splitter, COMPILED)
+    for name, splitter in (
+        ("lines", LinesSplitter),
+        ("msgpack", MsgpackSplitter),
+        ("msgpack-stream", MsgpackStreamSplitter),
+    )
+}
+"""Every framing by its name, the default first."""

@@ -1,0 +1,76 @@
+"""What one listener is to be, as `--listen` says it: `lines://127.0.0.1:3001?role=send`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import Enum
+from urllib.parse import unquote
+
+_TCP = re.compile(r"(?:\[(?P<v6>[^\[\]\s]+)\]|(?P<host>[^\[\]:/\s]+)):(?P<port>\d{1,5})/?", re.ASCII)
+
+
+class Role(str, Enum):
+    """What the peers of a listener are there for."""
+
+    BOTH = "both"
+    SEND = "send"
+    """They are only heard: nothing is offered to them."""
+    RECEIVE = "receive"
+    """They only hear: what they send is thrown away."""
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def heard(self) -> bool:
+        """Whether what they send is passed on."""
+        return self is not Role.RECEIVE
+
+    @property
+    def hears(self) -> bool:
+        """Whether anything is offered to them."""
+        return self is not Role.SEND
+
+
+@dataclass(frozen=True)
+class Listener:
+    """An address to accept on, with its framing (by name) and role: a TCP host and port, or, if `path` is not
+    None, a Unix socket.
+    """
+
+    mode: str
+    host: str = ""
+    port: int = 0
+    path: str | None = None
+    role: Role = Role.BOTH
+
+    @classmethod
+    def parse(cls, url: str, modes: Collection[str]) -> Listener:
+        """The listener that `url` names; `modes` are the framings there are.
+
+        Raises `ValueError`, which says what is wrong.
+        """
+        scheme, separator, rest = url.partition("://")
+        address, question, query = rest.partition("?")
+        mode = scheme.removesuffix("+unix")
+        if not separator:
+            raise ValueError("it has no ://")
+        if mode not in modes:
+            raise ValueError(f"there is no mode {mode!r}")
+        role = Role.BOTH
+        if question:
+            name, _, value = query.partition("=")
+            if name != "role" or value not in [one.value for one in Role]:
+                raise ValueError(f"{query!r} is no role")
+            role = Role(value)
+        if scheme.endswith("+unix"):
+            path = unquote(address)
+            if not path.startswith("/") or "\0" in path:
+                raise ValueError("it has no absolute path")
+            return cls(mode, path=path, role=role)
+        match = _TCP.fullmatch(address)
+        if match is None or int(match["port"]) > 65535:
+            raise ValueError("it has no host with a port of 0 to 65535")
+        return cls(mode, match["v6"] or match["host"], int(match["port"]), role=role)
