@@ -1,0 +1,123 @@
+"""The account of a peer: what it was offered, what the kernel took, what is pending, what was dropped."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from fastserver.backlog import Part
+from fastserver.channel import Member
+from fastserver.framing import Splitter
+
+
+class Account:
+    """The books of one connection, of which `transport` is the way to the kernel.
+
+    What is delivered is not counted but follows: offered less pending less dropped.
+    """
+
+    __slots__ = ("_held", "_held_bytes", "_held_messages", "_offered", "dropped", "members", "transport")
+
+    transport: asyncio.Transport
+
+    def __init__(self) -> None:
+        self.members: tuple[Member, ...] = ()
+        """Where it hears, and what it still has to take of where it heard."""
+        self.dropped = (0, 0)
+        """Messages and bytes it was offered and will not get."""
+        self._offered = (0, 0)  # by channels it has left
+        # What the transport was given last and has not passed on whole: the parts, the messages in them, and
+        # how many bytes were left when last looked at.
+        self._held: Sequence[Part] = ()
+        self._held_messages = 0
+        self._held_bytes = 0
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes offered that the kernel has not taken, ours and the transport's."""
+        size = self._left()
+        for member in self.members:
+            size += member.pending[1]
+        return size
+
+    @property
+    def delivered_bytes(self) -> int:
+        """Bytes that the kernel took."""
+        return self.offered()[1] - self.pending_bytes - self.dropped[1]
+
+    def hold(self, parts: Sequence[Part], messages: int) -> None:
+        """Its transport could not pass on all of `parts`, which hold that many messages."""
+        self._held = parts
+        self._held_messages = messages
+        if self.transport.is_closing():  # it broke, and threw away what it had
+            self._held_bytes = sum(map(len, parts))
+        else:
+            self._held_bytes = self.transport.get_write_buffer_size()
+
+    def forget_left(self) -> None:
+        """Settle with the channels that were left and of which nothing is pending any more."""
+        for member in self.members:
+            if member.left is not None and not member.pending[1]:
+                self.settle(member)
+
+    def settle(self, member: Member) -> None:
+        """Keep what `member`, which has left its channel, was offered, and forget it."""
+        messages, size = member.offered
+        self._offered = (self._offered[0] + messages, self._offered[1] + size)
+        self.members = tuple([one for one in self.members if one is not member])
+
+    def drop(self, messages: int, size: int) -> None:
+        """That much of what it was offered it will not get."""
+        self.dropped = (self.dropped[0] + messages, self.dropped[1] + size)
+
+    def drop_pending(self, splitter: Splitter) -> None:
+        """Nothing that is pending will be delivered. `splitter` is a new one of its framing."""
+        self.drop(*self.pending(splitter))
+        self._held = ()
+        self.leave_all()
+
+    def leave_all(self) -> None:
+        """Be offered nothing more, and take nothing more of what was."""
+        for member in self.members:
+            if member.left is None:
+                member.channel.leave(member)
+            self.settle(member)
+
+    def offered(self) -> tuple[int, int]:
+        """Messages and bytes that flushes brought to it."""
+        messages, size = self._offered
+        for member in self.members:
+            more, bytes_more = member.offered
+            messages += more
+            size += bytes_more
+        return messages, size
+
+    def pending(self, splitter: Splitter) -> tuple[int, int]:
+        """Messages and bytes pending. `splitter` is a new one of its framing."""
+        left = self._left()
+        messages, size = 0, left
+        for member in self.members:
+            more, bytes_more = member.pending
+            messages += more
+            size += bytes_more
+        if not left:
+            return messages, size
+        # A message is pending until its last byte is taken, so what counts is how many are whole in what
+        # was taken. A splitter of the framing knows; what was given begins and ends between messages.
+        taken = sum(map(len, self._held)) - left
+        whole = 0
+        for part in self._held:
+            splitter.feed(part[:taken])
+            whole += splitter.count
+            taken -= len(part)
+            if taken <= 0:
+                break
+        return messages + self._held_messages - whole, size
+
+    def _left(self) -> int:
+        """Bytes its transport still holds, as far as is known: one that is closing does not tell."""
+        if not self._held:
+            return 0
+        if not self.transport.is_closing():
+            self._held_bytes = self.transport.get_write_buffer_size()
+        return self._held_bytes

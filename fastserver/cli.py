@@ -1,0 +1,122 @@
+"""The `fastserver` command."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from fastserver.config import SETTINGS, WAIT, Config
+from fastserver.errors import ConfigError, ListenError
+from fastserver.setting import Setting
+
+SERVE_HELP = """Pass every message to everyone connected.
+
+Sizes take KiB, MiB or GiB behind the number; times are seconds. Every option can also be given in the environment:
+FASTSERVER_MAX_MESSAGE=64KiB is --max-message 64KiB.
+"""
+
+CONNECT_HELP = """Talk to a server: what is typed or piped in is sent, what arrives is shown.
+
+ADDRESS is HOST:PORT or unix:PATH, 127.0.0.1:3000 if not given. A message is a line; in the msgpack modes a line of
+JSON, with {"$bin": "BASE64"} for bytes.
+"""
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+def _option(setting: Setting) -> click.Option:
+    flag = setting.type is bool
+    shown = not flag and (setting.off or setting.default not in (None, ()))
+    default = f"  [default: {setting.show(setting.default)}]" if shown else ""
+    kind: dict[str, Any] = {"is_flag": True, "flag_value": "true"} if flag else {"multiple": setting.type is tuple}
+    return click.Option(
+        [setting.option, setting.name],
+        **kind,
+        type=str,
+        metavar=None if flag else "|".join(setting.choices) or setting.unit.upper() or setting.name.upper(),
+        help=setting.help + default,
+    )
+
+
+def _serve(**given: Any) -> None:
+    if click.get_current_context().invoked_subcommand is not None:
+        return
+    from fastserver.server import Server
+
+    Server(Config(**_settled(given))).run()
+
+
+def _connect(address: str, wait: str | None, **given: Any) -> int:
+    from fastserver.connect import terminal
+    from fastserver.process import run_loop
+
+    seconds = None if wait is None else WAIT.parse(wait)
+    return run_loop(terminal(address, wait=seconds, **_settled(given)))
+
+
+def _settled(given: dict[str, Any]) -> dict[str, Any]:
+    """The settings given on the command line, or else in the environment. Raises `ConfigError`."""
+    # Not left to click: to a flag's variable it says neither the option nor what is allowed.
+    settled = {}
+    for setting in SETTINGS:
+        if setting.name not in given:
+            continue
+        value, text = given[setting.name], os.environ.get(setting.variable)
+        if value not in (None, ()):
+            settled[setting.name] = setting.check(value) if setting.type is tuple else setting.parse(value)
+        elif text:
+            settled[setting.name] = setting.parse(text)
+    return settled
+
+
+def command() -> click.Group:
+    """The command with all its options, made from the settings."""
+    settings = {setting.name: setting for setting in SETTINGS}
+    serve = click.Group(
+        name="fastserver",
+        invoke_without_command=True,
+        callback=_serve,
+        params=[_option(setting) for setting in SETTINGS if setting.command],
+        help=SERVE_HELP,
+        context_settings=CONTEXT,
+        subcommand_metavar="[COMMAND]",
+    )
+    click.version_option(package_name="fastserver", message="fastserver %(version)s")(serve)
+    connect = click.Command(
+        name="connect",
+        callback=_connect,
+        params=[
+            click.Argument(["address"], default="127.0.0.1:3000"),
+            _option(settings["mode"]),
+            _option(settings["max_message"]),
+            _option(WAIT),
+        ],
+        help=CONNECT_HELP,
+        short_help="Talk to a server from the terminal or a pipe.",
+        context_settings=CONTEXT,
+    )
+    serve.add_command(connect)
+    return serve
+
+
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command and exit: 0 done, 1 it could not be done, 2 it was asked for wrongly."""
+    try:
+        code = command().main(arguments, prog_name="fastserver", standalone_mode=False)
+    except ConfigError as error:
+        _fail(str(error), 2)
+    except click.ClickException as error:
+        _fail(error.format_message(), error.exit_code)
+    except ListenError as error:
+        _fail(str(error), 1)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(text: str, code: int) -> NoReturn:
+    print(f"fastserver: {' '.join(text.split())}", file=sys.stderr)
+    sys.exit(code)

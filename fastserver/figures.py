@@ -1,0 +1,50 @@
+"""Figures: what is counted of a peer, alone or added up."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counters of one peer or of many. For messages as for bytes: offered = out + dropped + pending."""
+
+    messages_in: int = 0
+    bytes_in: int = 0
+    offered_messages: int = 0
+    """Messages of others that flushes brought to it."""
+    offered_bytes: int = 0
+    messages_out: int = 0
+    """Messages of which the kernel took the last byte."""
+    bytes_out: int = 0
+    pending_messages: int = 0
+    pending_bytes: int = 0
+    dropped_messages: int = 0
+    dropped_bytes: int = 0
+    waiting_messages: int = 0
+    """Messages it sent that wait for an async handler."""
+    waiting_bytes: int = 0
+
+    def __add__(self, other: Counts) -> Counts:
+        return Counts(*[a + b for a, b in zip(self.counters(), other.counters(), strict=True)])
+
+    def counters(self) -> tuple[int, ...]:
+        """The counters alone, in order."""
+        return astuple(self)[: len(fields(Counts))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures(Counts):
+    """What is known of a peer at one moment. Times are seconds since the epoch."""
+
+    id: int
+    address: str
+    state: str
+    reason: str | None
+    connected_at: float
+    last_message_at: float | None
+
+    def fields(self) -> dict[str, Any]:
+        """All of them by name."""
+        return dict(vars(self))

@@ -1,0 +1,267 @@
+"""The flush: at the end of a tick, one write per peer; and the peers that could not take theirs.
+
+Rules:
+- A transport's high-water mark is 0, so `pause_writing` means that the kernel did not take everything, and a
+  peer that is not behind has nothing in its transport. A peer that keeps up costs its write and no more.
+- A peer that is behind gets nothing by a flush. When its transport has run empty it is refilled from its
+  cursors, one stretch of the backlog at a time.
+- What one peer receives has the order of the calls, whatever channels they were for: a run is what was published
+  for one channel without a call for another in between, and runs are numbered through the whole server.
+- Nothing that happens inside a write changes who is in a channel: `pause_writing` only notes the peer here.
+- A write to a connection that is already broken is ignored in silence. A loop tells of a broken connection by
+  `call_soon`, in order: so if it tells before what a flush scheduled at its end runs, that flush did not arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
+from typing import TYPE_CHECKING, Final
+
+from fastserver.backlog import Part
+from fastserver.channel import Batch, Channel, Member
+from fastserver.pacing import Pacing
+from fastserver.pause import Pause
+
+if TYPE_CHECKING:
+    from fastserver.peer import Peer
+
+MAX_BATCH: Final = 1024 * 1024
+"""Bytes collected for a channel after which it is flushed without waiting for the end of the tick."""
+
+REFILL: Final = 64 * 1024
+"""Bytes up to which short runs of several channels are gathered to refill a peer."""
+
+
+class Flush:
+    """Collects what is published in a tick and brings it to the peers at its end.
+
+    `max_pending` is how many bytes a peer may be behind; `slow_consumer` is called with one that is further
+    behind, `caught_up` with one that was behind and is no more. `call_soon` schedules the end of the tick: the
+    loop's, set when there is one.
+    """
+
+    def __init__(
+        self, max_pending: int, slow_consumer: Callable[[Peer], None], caught_up: Callable[[Peer], None]
+    ) -> None:
+        self.behind: set[Peer] = set()
+        """Peers that have not taken all they were offered."""
+        self.pacing = Pacing(max_pending)
+        self.call_soon: Callable[..., object] = _not_started
+        self._max_pending = max_pending
+        self._slow_consumer = slow_consumer
+        self._caught_up = caught_up
+        self._scheduled = False
+        self._dirty: list[Channel] = []
+        self._last: Channel | None = None
+        self._order = 0
+        self._resting: list[Peer] = []
+        self._writing = False
+        self._stalled: list[Peer] = []
+        self._unsettled: list[Batch] = []
+        # No peer can be over the limit before `_flushed` passes `_check_at`: what is pending for a peer
+        # grows by no more than what is flushed.
+        self._flushed = 0
+        self._check_at = 0
+
+    def publish(self, channel: Channel, sender: Member | None, frames: bytes, messages: int) -> None:
+        """Bring `frames` (complete, that many messages) to all of `channel`; not to `sender`, unless None."""
+        if channel is not self._last:
+            self._last = channel
+            self._order += 1
+            channel.order = self._order
+            if channel.pieces:
+                channel.runs.append((self._order, len(channel.pieces)))
+        if not channel.pieces:
+            channel.runs = [(channel.order, 0)]
+            self._dirty.append(channel)
+            if not self._scheduled:
+                self.call_soon(self._tick)
+                self._scheduled = True
+        channel.pieces.append((sender, frames, messages))
+        channel.size += len(frames)
+        if channel.size >= MAX_BATCH:
+            self.run()
+
+    def rest(self, sender: Peer) -> None:
+        """Read `sender` no further until the tick is flushed: its last read came full."""
+        self._resting.append(sender)
+        sender.pause_reading(Pause.TICK)
+        if not self._scheduled:
+            self.call_soon(self._tick)
+            self._scheduled = True
+
+    def stalled(self, peer: Peer) -> None:
+        """`peer`'s transport could not pass on all it was given."""
+        if self._writing:
+            self._stalled.append(peer)
+
+    def run(self) -> None:
+        """Write what was collected, now."""
+        if not self._dirty:
+            return
+        dirty, self._dirty = self._dirty, []
+        batches = [channel.batch() for channel in dirty]
+        self._writing = True
+        if len(batches) == 1:
+            self._write(batches[0])
+        else:
+            self._write_several(batches)
+        self._writing = False
+        for batch in batches:
+            self._flushed += len(batch.blob)
+        if self._stalled:
+            self._fall_behind(batches)
+        if self.behind:
+            self.pacing.flushed()
+            if self._flushed > self._check_at:
+                self._check()
+        self._unsettled += batches
+        self.call_soon(self._settle, len(batches))
+
+    def refill(self, peer: Peer) -> None:
+        """`peer`'s transport is empty again: give it what it has not had, until it stalls or has caught up."""
+        if peer not in self.behind:
+            return
+        while (taken := self.take(peer)) is not None:
+            parts, messages = taken
+            peer.transport.writelines(parts)
+            if peer.stuck or peer.transport.is_closing():
+                peer.hold(parts, messages)
+                self.pacing.watch(peer)
+                return
+        self.forget(peer)
+        for member in peer.members:
+            if member.left is None:
+                member.channel.catch_up(member, peer.transport.write)
+        peer.forget_left()
+        self._caught_up(peer)
+
+    def take(self, peer: Peer) -> tuple[Sequence[Part], int] | None:
+        """What `peer`, which is behind, is to receive next, in order, with the number of messages in it."""
+        cursors = [member.cursor for member in peer.members if member.cursor is not None]
+        if len(cursors) == 1:
+            return cursors[0].take()
+        parts: list[Part] = []
+        size = messages = 0
+        while size < REFILL:
+            waiting = [(order, cursor) for cursor in cursors if (order := cursor.order()) is not None]
+            waiting.sort(key=itemgetter(0))
+            if not waiting:
+                break
+            taken = waiting[0][1].take(waiting[1][0] if len(waiting) > 1 else None)
+            if taken is not None:
+                parts += taken[0]
+                size += sum(map(len, taken[0]))
+                messages += taken[1]
+        return ([b"".join(parts)], messages) if parts else None
+
+    def drop_oldest(self, peer: Peer) -> None:
+        """Have `peer` skip what it has waited for longest, a stretch of the backlog at a time, until it is within
+        its limit. What its transport holds already, it gets.
+        """
+        while peer.pending_bytes > self._max_pending and (taken := self.take(peer)) is not None:
+            parts, messages = taken
+            peer.drop(messages, sum(map(len, parts)))
+
+    def forget(self, peer: Peer) -> None:
+        """`peer` is behind no more, or is offered nothing more."""
+        self.behind.discard(peer)
+        self.pacing.forget(peer)
+
+    def missed(self, peer: Peer) -> tuple[int, int]:
+        """Messages and bytes of the last flushes that did not reach `peer`, whose connection broke."""
+        parts, messages = _shared(_hears(peer, self._unsettled))
+        return messages, sum(map(len, parts))
+
+    def _tick(self) -> None:
+        self._scheduled = False
+        self.run()
+        resting, self._resting = self._resting, []
+        for sender in resting:
+            sender.resume_reading(Pause.TICK)
+
+    def _settle(self, batches: int) -> None:
+        del self._unsettled[:batches]
+
+    def _write(self, batch: Batch) -> None:
+        blob, own, ready = batch.blob, batch.own, batch.channel.ready
+        if not own:
+            for write in ready.values():
+                write(blob)
+            return
+        for member, write in ready.items():
+            if member not in own:
+                write(blob)
+        for member in own:
+            if member in ready:
+                parts, _ = batch.without(member)
+                if parts:
+                    member.peer.transport.writelines(parts)
+
+    def _write_several(self, batches: list[Batch]) -> None:
+        heard: dict[Peer, list[tuple[Batch, Member]]] = {}
+        for batch in batches:
+            for member in batch.channel.ready:
+                heard.setdefault(member.peer, []).append((batch, member))
+        # Peers that hear the same batches, and sent none of it, share what they get.
+        shared: dict[tuple[int, ...], Sequence[Part]] = {}
+        for peer, hears in heard.items():
+            if any(member in batch.own for batch, member in hears):
+                parts, _ = _shared(hears)
+            else:
+                key = tuple([batch.channel.order for batch, _ in hears])
+                if key not in shared:
+                    shared[key], _ = _shared(hears)
+                parts = shared[key]
+            if len(parts) == 1:
+                peer.transport.write(parts[0])
+            elif parts:
+                peer.transport.writelines(parts)
+
+    def _fall_behind(self, batches: list[Batch]) -> None:
+        stalled, self._stalled = self._stalled, []
+        for peer in stalled:
+            peer.hold(*_shared(_hears(peer, batches)))
+            for member in peer.members:
+                if member in member.channel.ready:
+                    member.channel.fall_behind(member)
+            self.behind.add(peer)
+            self.pacing.watch(peer)
+            room = self._flushed + self._max_pending - peer.pending_bytes
+            self._check_at = room if len(self.behind) == 1 else min(self._check_at, room)
+
+    def _check(self) -> None:
+        room = self._max_pending
+        for peer in list(self.behind):
+            if peer.pending_bytes > self._max_pending:
+                self._slow_consumer(peer)
+            if peer in self.behind:
+                room = min(room, self._max_pending - peer.pending_bytes)
+        self._check_at = self._flushed + room
+
+
+def _hears(peer: Peer, batches: Iterable[Batch]) -> list[tuple[Batch, Member]]:
+    """Which of `batches` were written to `peer`, which keeps up, and as which member of their channel."""
+    return [
+        (batch, member)
+        for batch in batches
+        for member in peer.members
+        if batch.channel is member.channel and batch.start >= member.since_bytes and member in batch.channel.ready
+    ]
+
+
+def _shared(hears: list[tuple[Batch, Member]]) -> tuple[Sequence[Part], int]:
+    """What a peer that hears these batches is to receive, in order, and how many messages that is."""
+    if len(hears) == 1:
+        batch, member = hears[0]
+        return batch.without(member) if member in batch.own else ((batch.blob,), batch.messages)
+    ordered = [part for batch, member in hears for part in batch.ordered(member)]
+    ordered.sort(key=itemgetter(0))
+    messages = sum(batch.without(member)[1] if member in batch.own else batch.messages for batch, member in hears)
+    joined = b"".join([part for _, part in ordered])
+    return ((joined,) if joined else ()), messages
+
+
+def _not_started(*_: object) -> None:
+    raise RuntimeError("the server has not started")

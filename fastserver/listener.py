@@ -1,0 +1,201 @@
+"""Listeners: the addresses we accept on, and the sockets behind them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+import stat
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from fastserver.errors import ListenError
+
+if TYPE_CHECKING:
+    from fastserver.listen import Listener
+
+BACKLOG: Final = 4096
+"""Connections that may wait to be accepted; the kernel takes the lesser of this and net.core.somaxconn."""
+
+PROBES: Final = 3
+"""Unanswered keepalive probes after which a connection is dead."""
+
+
+class Listeners:
+    """All that one server accepts on."""
+
+    def __init__(self) -> None:
+        self.open_at: list[tuple[str, Listener]] = []
+        """Where we accept, as text (`127.0.0.1:3000`, `unix:/run/feed.sock`), and for which listener."""
+        self._servers: list[asyncio.AbstractServer] = []
+        self._unix: list[tuple[str, tuple[int, int]]] = []
+
+    async def open(
+        self, listeners: Iterable[Listener], keepalive: int | None, protocol: Callable[[Listener], asyncio.Protocol]
+    ) -> None:
+        """Accept on all of `listeners`, with a new `protocol` for each connection. Raises `ListenError`.
+
+        `keepalive` is after how many seconds of silence TCP asks a peer whether it is there; None: never.
+        """
+        loop = asyncio.get_running_loop()
+        unopened: list[tuple[Listener, socket.socket]] = []
+        try:
+            for listener in listeners:
+                if listener.path is not None:
+                    unopened.append((listener, listen_unix(listener.path)))
+                    self._unix.append((listener.path, _inode(listener.path)))
+                else:
+                    sockets = listen_tcp(listener.host, listener.port)
+                    unopened += [(listener, one) for one in sockets]
+                    for one in sockets:
+                        keep_alive(one, keepalive)
+            for listener, listening in unopened:
+                unix = listener.path is not None
+                address = f"unix:{listener.path}" if unix else show_address(listening.getsockname())
+                create: Any = loop.create_unix_server if unix else loop.create_server
+                self._servers.append(await create(partial(protocol, listener), sock=listening, backlog=BACKLOG))
+                self.open_at.append((address, listener))
+        except BaseException:
+            for _, listening in unopened:
+                listening.close()
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Accept no more, and remove the Unix socket files."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        for path, inode in self._unix:
+            remove_unix(path, inode)
+        self._unix.clear()
+
+
+def listen_tcp(host: str, port: int) -> list[socket.socket]:
+    """Listening sockets for every address of `host`; port 0 takes a free one, the same for all.
+
+    `::` listens for IPv6 and IPv4. Raises `ListenError`.
+    """
+    sockets: list[socket.socket] = []
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        refused: OSError | None = None
+        for family, _, _, _, address in dict.fromkeys(found):
+            try:
+                sockets.append(_bind_tcp(family, (str(address[0]), port, *address[2:])))
+            except OSError as error:
+                # A name may stand for an address that is switched off here, such as localhost for ::1.
+                if error.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
+                    raise
+                refused = error
+            else:
+                port = sockets[0].getsockname()[1]
+        if refused is not None and not sockets:
+            raise refused
+    except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one
+        for one in sockets:
+            one.close()
+        raise ListenError(f"cannot listen on {show_address((host, port))}: {_why(error)}") from None
+    return sockets
+
+
+def _bind_tcp(family: int, address: tuple[Any, ...]) -> socket.socket:
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":  # elsewhere the option means to take the port from a live server
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            both = address[0] == "::"
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if both else 1)
+        listening.bind(address)
+        listening.listen(BACKLOG)
+        listening.setblocking(False)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def keep_alive(listening: socket.socket, idle: int | None) -> None:
+    """Have TCP probe connections that `listening` accepts after `idle` seconds of silence, not at all if None.
+
+    Accepted sockets inherit it, so that it costs nothing at accept (as with nginx' so_keepalive).
+    """
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, idle is not None)
+    if idle is None:
+        return
+    # Three probes at a third of the time each, as Redis does: the dead are known after twice the time.
+    for name, value in (
+        ("TCP_KEEPIDLE", idle),
+        ("TCP_KEEPALIVE", idle),  # the same on macOS
+        ("TCP_KEEPINTVL", max(1, idle // PROBES)),
+        ("TCP_KEEPCNT", PROBES),
+    ):
+        if hasattr(socket, name):
+            listening.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def listen_unix(path: str) -> socket.socket:
+    """A listening Unix socket at `path`, mode 0600. A stale socket file is replaced, a live one is not.
+
+    Raises `ListenError`.
+    """
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # Before bind, so that the file never has another mode (Linux); after it, for other systems.
+        with contextlib.suppress(OSError):
+            os.fchmod(listening.fileno(), 0o600)
+        try:
+            listening.bind(path)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE or not _is_stale(path):
+                raise
+            os.unlink(path)
+            listening.bind(path)
+        os.chmod(path, 0o600)
+        listening.listen(BACKLOG)
+        listening.setblocking(False)
+    except OSError as error:
+        listening.close()
+        raise ListenError(f"cannot listen on unix:{path}: {_why(error)}") from None
+    return listening
+
+
+def _is_stale(path: str) -> bool:
+    """Whether `path` is a socket file that no process listens on."""
+    if not stat.S_ISSOCK(os.stat(path).st_mode):
+        return False
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)  # a live server with a full backlog would make connect wait
+        return probe.connect_ex(path) == errno.ECONNREFUSED
+
+
+def remove_unix(path: str, inode: tuple[int, int]) -> None:
+    """Remove the socket file at `path` if it is still the one with that device and inode."""
+    with contextlib.suppress(OSError):
+        if _inode(path) == inode:
+            os.unlink(path)
+
+
+def _inode(path: str) -> tuple[int, int]:
+    """Device and inode of the file at `path`. Raises `OSError`."""
+    found = os.stat(path)
+    return found.st_dev, found.st_ino
+
+
+def show_address(address: Any) -> str:
+    """A socket address as text: `127.0.0.1:3000`, `[::1]:3000`; IPv4-mapped ones as IPv4."""
+    host, port = str(address[0]), address[1]
+    if host.startswith("::ffff:") and "." in host:
+        host = host[7:]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, UnicodeError):
+        return "not a host name"
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return text[:1].lower() + text[1:]

@@ -1,0 +1,117 @@
+"""The server's log lines: at most so many of one kind in a second, the rest counted and said in one line."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from fastserver.escape import escape
+from fastserver.jsonvalue import decode, to_json
+
+if TYPE_CHECKING:
+    from fastserver.framing import Splitter
+    from fastserver.peer import Peer
+
+SHOWN: Final = 200
+"""Bytes of a message shown in the log."""
+
+DECODED: Final = 4096
+"""Bytes of a msgpack message up to which it is decoded for the log."""
+
+MESSAGE: Final = "Received message from %(id)d %(address)s: %(text)s"
+
+_FIELD = re.compile(r"%\(\w+\)[\d.]*\w")
+
+logger = logging.getLogger("fastserver")
+
+
+class Log:
+    """Writes to the logger `fastserver`; a line's fields are its record's `args`, a dict.
+
+    `per_second` is how many lines of one kind pass in a second; `call_later` is the loop's.
+    """
+
+    def __init__(
+        self, per_second: int, binary: bool, call_later: Callable[[float, Callable[[], None]], object]
+    ) -> None:
+        self._per_second = per_second
+        self._binary = binary
+        self._call_later = call_later
+        self._timing = False
+        self._used: dict[str, int] = {}  # lines of each kind in this second
+        self._levels: dict[str, int] = {}
+        self._room = per_second
+        self._spent = False  # this second has no room for another message
+        self._more_messages = 0
+        self._more_bytes = 0
+
+    def line(self, level: int, kind: str, /, **fields: Any) -> None:
+        """One line; `kind` is its template, with `%(name)s` for each field."""
+        if not logger.isEnabledFor(level):
+            return
+        used = self._used[kind] = self._used.get(kind, 0) + 1
+        self._levels[kind] = level
+        self._time()
+        if used <= max(self._per_second, 1):
+            logger.log(level, kind, *([fields] if fields else []))
+
+    def messages(self, peer: Peer, splitter: Splitter, frames: bytes, count: int) -> None:
+        """A line for each message in `frames`, as far as this second has room."""
+        if self._spent:  # the usual case under load: nothing but two sums
+            self._more_messages += count
+            self._more_bytes += len(frames)
+            return
+        if not self._per_second or not logger.isEnabledFor(logging.INFO):
+            return
+        self._time()
+        shown = min(self._room, count)
+        if shown:
+            self._room -= shown
+            self._spent = not self._room
+            for message in splitter.messages(frames, peer, shown):
+                text = show(message.payload, self._binary)
+                logger.info(MESSAGE, {"id": peer.id, "address": peer.address, "text": text})
+                self._more_bytes -= len(message.frame)
+        self._more_bytes += len(frames)
+        self._more_messages += count - shown
+
+    def flush(self) -> None:
+        """Say what was not shown, and begin a new second."""
+        self._timing = False
+        if self._more_messages:
+            logger.info(
+                "%(messages)d more messages (%(bytes)d bytes)",
+                {"messages": self._more_messages, "bytes": self._more_bytes},
+            )
+        self._room, self._more_messages, self._more_bytes = self._per_second, 0, 0
+        self._spent = False
+        used, self._used = self._used, {}
+        for kind, lines in used.items():
+            more = lines - max(self._per_second, 1)
+            if more > 0:
+                like = _FIELD.sub("…", kind)
+                logger.log(self._levels[kind], "%(more)d more like this: %(like)s", {"more": more, "like": like})
+
+    def _time(self) -> None:
+        if not self._timing:
+            self._timing = True
+            self._call_later(1.0, self.flush)
+
+
+def show(payload: bytes, binary: bool) -> str:
+    """`payload` as text that cannot act on a terminal, cut at `SHOWN` bytes; msgpack (`binary`) as JSON."""
+    if binary:
+        if len(payload) > DECODED:
+            return f"msgpack, {len(payload)} bytes"
+        text = to_json(decode(payload)).encode("utf-8", "surrogatepass")
+    else:
+        text = payload
+    if len(text) <= SHOWN:
+        return escape(text)
+    # Not within a character: back to where one begins.
+    end = SHOWN
+    while end > SHOWN - 4 and text[end] & 0xC0 == 0x80:
+        end -= 1
+    return f"{escape(text[:end])}… ({len(payload)} bytes)"

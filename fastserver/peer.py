@@ -1,0 +1,371 @@
+"""A peer: one connection, from accept to its last byte."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from logging import WARNING
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from fastserver.account import Account
+from fastserver.backlog import Part
+from fastserver.channel import Channel, Member
+from fastserver.errors import CloseReason, FrameError
+from fastserver.figures import Figures
+from fastserver.listen import Role
+from fastserver.pause import Pause
+
+if TYPE_CHECKING:
+    from fastserver.framing import Splitter
+    from fastserver.inbox import Inbox
+    from fastserver.server import Server
+    from fastserver.throttle import Throttle
+
+READ_SIZE: Final = 256_000
+"""Bytes of uvloop's read buffer. A read that fills it is one of up to 32 in the same poll."""
+
+CLOSE_TIMEOUT: Final = 1.0
+"""Seconds a peer that is closed has to take what is pending and end its own stream."""
+
+
+class Peer(Account, asyncio.Protocol):
+    """One connection. Your own data goes into `data`; `send`, `close`, `join` and `leave` act on it."""
+
+    __slots__ = (
+        "__weakref__",
+        "_closing",
+        "_deadline",
+        "_direct",
+        "_paused",
+        "_paused_at",
+        "_server",
+        "_since",
+        "_unread",
+        "address",
+        "bytes_in",
+        "closed",
+        "data",
+        "ended",
+        "id",
+        "inbox",
+        "last_message",
+        "member",
+        "messages_in",
+        "origin",
+        "reason",
+        "role",
+        "splitter",
+        "stuck",
+        "throttle",
+    )
+
+    def __init__(self, server: Server, splitter: Splitter, role: Role = Role.BOTH) -> None:
+        super().__init__()
+        self.id = 0
+        """Its number; the server gives each peer another."""
+        self.address = ""
+        """Where it is: `127.0.0.1:53412`, `unix:/run/feed.sock`."""
+        self.role = role
+        """Whether it is heard, hears, or both."""
+        self.data: Any = None
+        """The user's own."""
+        self.reason: CloseReason | None = None
+        """Why it is closing or closed; None while it is heard."""
+        self.member: Member | None = None
+        """It, in the channel that everyone is in who hears."""
+        self.inbox: Inbox | None = None
+        """What waits for async handlers, if there are any."""
+        self.origin: str | None = None
+        """What it counts as for the limits per address; None if they do not hold for it."""
+        self.throttle: Throttle | None = None
+        """What keeps it to its rates, if there are any."""
+        self.splitter = splitter
+        self.ended = False
+        """Its stream has ended: it sends nothing more."""
+        self.stuck = False
+        """Its transport holds bytes that the kernel has not taken."""
+        self.closed = False
+        """Its connection is gone."""
+        self.messages_in = 0
+        self.bytes_in = 0
+        self.last_message: float | None = None
+        """Loop time of its last read that completed a message, seconds."""
+        self._server = server
+        self._direct: Channel | None = None  # of which it is the only member
+        self._closing = False
+        self._paused: int = Pause.NONE
+        self._paused_at = 0.0
+        self._unread = 0.0  # seconds it was not read, up to its last pause
+        self._since = 0.0
+        self._deadline: asyncio.TimerHandle | None = None
+
+    # For everyone.
+
+    def __repr__(self) -> str:
+        return f"<Peer {self.id} {self.address} {self.state}>"
+
+    @property
+    def state(self) -> str:
+        """`active`, `idle`, `half-closed`, `closing` or `closed`."""
+        if self.closed:
+            return "closed"
+        if self.reason is not None:
+            return "closing"
+        if self.ended:
+            return "half-closed"
+        last = self._since if self.last_message is None else self.last_message
+        return "idle" if self._server.time() - last >= self._server.config.idle_after else "active"
+
+    def send(self, value: Any) -> bool:
+        """Send one message to it alone: bytes-like in lines mode, any packable value in the msgpack modes.
+
+        False if it is closed, or does not hear. Raises `TypeError` or `ValueError` for what cannot be a message.
+        """
+        return self._send(self._server.frame(value))
+
+    def send_packed(self, payload: bytes) -> bool:
+        """Send one message that is packed already, as `send` does."""
+        return self._send(self._server.framer.frame(payload))
+
+    def send_threadsafe(self, value: Any) -> None:
+        """`send` from another thread. Raises as `send` does; whether it is closed is not told."""
+        self._server.call_threadsafe(self._send, self._server.frame(value))
+
+    def join(self, channel: Channel) -> None:
+        """Hear what is broadcast on `channel` from now on; nothing if it does already, or does not hear at all."""
+        if self.role.hears and not self._closing and self.member_of(channel) is None:
+            self._server.flush.run()  # what was broadcast before is not for it
+            self.add(channel)
+
+    def leave(self, channel: Channel) -> None:
+        """Hear `channel` no more, but for what was broadcast before; nothing if it does not."""
+        member = self.member_of(channel)
+        if member is not None:
+            self._server.flush.run()  # what was broadcast before is for it
+            channel.leave(member)
+            self.forget_left()
+
+    def member_of(self, channel: Channel) -> Member | None:
+        """It, in `channel`; None if it does not hear it."""
+        for member in self.members:
+            if member.channel is channel and member.left is None:
+                return member
+        return None
+
+    def relay(self, frame: bytes) -> None:
+        """Broadcast a frame of its own framing to everyone, as the server does without a handler."""
+        self._server.relay(self, frame, 1)
+
+    def close(self, reason: CloseReason = CloseReason.KICKED, within: float = CLOSE_TIMEOUT) -> None:
+        """End the connection without loss: it is heard no more and offered no more; what is pending goes out,
+        then our half is closed, then its end of stream is awaited; all that `within` seconds.
+        """
+        if self._closing:
+            return
+        self._closing = True
+        self._server.flush.run()  # what was sent before is for it
+        if self.reason is None:
+            self.reason = reason
+        rest: list[Part] = []
+        messages = 0
+        if self in self._server.flush.behind:
+            while (taken := self._server.flush.take(self)) is not None:
+                rest += taken[0]
+                messages += taken[1]
+            self._server.flush.forget(self)
+        self.leave_all()
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self._server.call_later(within, self.abort)
+        if rest:
+            self.transport.writelines(rest)
+            self.hold((*self._held, *rest), self._held_messages + messages)
+        if not self._end() and self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.resume_reading(Pause.NONE)
+
+    def abort(self, reason: CloseReason = CloseReason.KICKED) -> None:
+        """End the connection at once; what is pending is dropped."""
+        self._closing = True
+        if self.reason is None:
+            self.reason = reason
+        self._server.flush.forget(self)
+        self.drop_pending(self._server.splitter())
+        self.transport.abort()
+
+    def figures(self) -> Figures:
+        """Its figures now."""
+        offered_messages, offered_bytes = self.offered()
+        pending_messages, pending_bytes = self.pending(self._server.splitter())
+        dropped_messages, dropped_bytes = self.dropped
+        now, wall = self._server.time(), time.time()
+        return Figures(
+            id=self.id,
+            address=self.address,
+            state=self.state,
+            reason=None if self.reason is None else self.reason.value,
+            connected_at=wall - (now - self._since),
+            last_message_at=None if self.last_message is None else wall - (now - self.last_message),
+            messages_in=self.messages_in,
+            bytes_in=self.bytes_in,
+            offered_messages=offered_messages,
+            offered_bytes=offered_bytes,
+            messages_out=offered_messages - pending_messages - dropped_messages,
+            bytes_out=offered_bytes - pending_bytes - dropped_bytes,
+            pending_messages=pending_messages,
+            pending_bytes=pending_bytes,
+            waiting_messages=0 if self.inbox is None else self.inbox.messages,
+            waiting_bytes=0 if self.inbox is None else self.inbox.bytes,
+            dropped_messages=dropped_messages,
+            dropped_bytes=dropped_bytes,
+        )
+
+    # From the loop.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        # 0: a peer is behind as soon as the kernel does not take everything (see flush.py).
+        self.transport.set_write_buffer_limits(high=0, low=0)
+        self._since = self._server.time()
+        self._server.connected(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self.reason is not None:
+            return  # closing: read on, so that the end is not a reset, but hear nothing
+        self.bytes_in += len(data)
+        splitter = self.splitter
+        try:
+            frames = splitter.feed(data)
+        except FrameError as error:
+            self._frame_error(error)
+            return
+        if frames:
+            self.messages_in += splitter.count
+            self.last_message = self._server.time()
+            self._server.receive(self, frames, splitter.count)
+        if len(data) >= READ_SIZE:
+            self._server.flush.rest(self)
+        if self._server.pacing.active:
+            self._server.pacing.rest(self)
+        if self.throttle is not None:
+            self.throttle.spend(splitter.count, len(data))
+
+    def eof_received(self) -> bool:
+        self.ended = True
+        if self.reason is None:
+            try:
+                self._received(self.splitter.finish(), self.splitter.count)
+            except FrameError as error:
+                self._frame_error(error)
+            else:
+                if self.reason is None:
+                    self._server.half_closed(self)
+        if self._closing:
+            self._end()
+        return True
+
+    def pause_writing(self) -> None:
+        self.stuck = True
+        self._server.flush.stalled(self)
+
+    def resume_writing(self) -> None:
+        self.stuck = False
+        self._held = ()
+        if self._closing:
+            self._end()
+        else:
+            self._server.flush.refill(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        if self.reason is None:
+            if exc is None:
+                self.reason = CloseReason.EOF
+            else:
+                self.reason = CloseReason.RESET if isinstance(exc, OSError) else CloseReason.INTERNAL_ERROR
+        self._closing = True
+        self.drop(*self._server.flush.missed(self))
+        self._server.flush.forget(self)
+        self.drop_pending(self._server.splitter())
+        self.closed = True
+        self._server.disconnected(self)
+
+    # From the server and the flush.
+
+    @property
+    def read_time(self) -> float:
+        """Loop time without what it was not read for, seconds: the clock of its timeouts."""
+        return (self._paused_at if self._paused else self._server.time()) - self._unread
+
+    def pause_reading(self, cause: int) -> None:
+        """Read it no further until `cause`, one of `Pause`, and all others are over. While paused a reset is not
+        noticed.
+        """
+        if not self._paused:
+            self._paused_at = self._server.time()
+        self._paused |= cause
+        if not self.ended and not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume_reading(self, cause: int) -> None:
+        """`cause` is over. A peer that is closing is read on at any rate: what it sends is thrown away."""
+        if self._paused and not self._paused & ~cause:
+            self._unread += self._server.time() - self._paused_at
+        self._paused &= ~cause
+        if (not self._paused or self.reason is not None) and not self.ended and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def add(self, channel: Channel) -> Member:
+        """Make it a member of `channel`."""
+        member = channel.join(self, self.transport.write)
+        self.members = (*self.members, member)
+        if channel is self._server.everyone:
+            self.member = member
+        if self in self._server.flush.behind:
+            channel.fall_behind(member)
+        return member
+
+    def deafen(self, reason: CloseReason) -> None:
+        """Hear it no more; it still receives."""
+        if self.reason is None:
+            self.reason = reason
+            self.resume_reading(Pause.NONE)
+
+    def expire(self, within: float) -> None:
+        """Close it as ended in `within` seconds."""
+        self._deadline = self._server.call_later(within, lambda: self.close(CloseReason.EOF))
+
+    def _send(self, frame: bytes) -> bool:
+        if self._closing or not self.role.hears:
+            return False
+        if self._direct is None:
+            # Of its own, so that what is sent to it alone has its place in the order, the backlog and the books.
+            self._direct = Channel("")
+            self.add(self._direct)
+        self._server.flush.publish(self._direct, None, frame, 1)
+        return True
+
+    def _end(self) -> bool:
+        """Close the connection, if both sides have ended and nothing is left to pass on; whether it was."""
+        if self.stuck or not (self.ended or not self.transport.can_write_eof()):
+            return False
+        self.transport.close()
+        return True
+
+    def _received(self, frames: bytes, messages: int) -> None:
+        if frames:
+            self.messages_in += messages
+            self.last_message = self._server.time()
+            self._server.receive(self, frames, messages)
+
+    def _frame_error(self, error: FrameError) -> None:
+        self._received(error.frames, error.count)
+        self._server.log.line(
+            WARNING,
+            "peer %(id)d %(address)s sent what is no message: %(error)s",
+            id=self.id,
+            address=self.address,
+            error=str(error),
+        )
+        self.close(CloseReason.FRAME_ERROR)

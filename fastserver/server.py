@@ -1,0 +1,366 @@
+"""The server: its listeners, its peers, its life from start to drain."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable
+from logging import ERROR, INFO, WARNING
+from typing import Any, TypeVar
+from weakref import WeakValueDictionary
+
+import msgpack
+
+from fastserver import descriptors
+from fastserver.admission import Admission
+from fastserver.channel import Channel
+from fastserver.config import Config
+from fastserver.discard import DISCARD
+from fastserver.errors import CloseReason
+from fastserver.escape import escape
+from fastserver.flush import Flush
+from fastserver.framing import FRAMINGS, Splitter
+from fastserver.handlers import Handlers, OnConnect, OnDisconnect, OnMessage, OnMessages
+from fastserver.listen import Listener, Role
+from fastserver.listener import Listeners, show_address
+from fastserver.log import Log
+from fastserver.peer import Peer
+from fastserver.peermap import PeerMap
+from fastserver.report import report, stopped
+from fastserver.slowconsumer import SlowConsumers
+from fastserver.throttle import Throttle
+from fastserver.timeouts import Timeouts
+
+M = TypeVar("M", bound=OnMessage)
+L = TypeVar("L", bound=OnMessages)
+C = TypeVar("C", bound=OnConnect)
+D = TypeVar("D", bound=OnDisconnect)
+
+
+class Server:
+    """Passes every message to everyone connected.
+
+    `async with Server(config):` serves until the block ends; `await serve()` until it is stopped or
+    cancelled; `run()` does so with an event loop, signals and logging of its own.
+    """
+
+    time: Callable[[], float]
+    """The loop's clock, seconds."""
+    call_later: Callable[..., asyncio.TimerHandle]
+    """The loop's timer."""
+    log: Log
+
+    def __init__(self, config: Config | None = None) -> None:
+        self.config = Config() if config is None else config
+        self.peers = PeerMap()
+        self.listeners = Listeners()
+        self.everyone = Channel("", self)
+        """The channel that every peer is in."""
+        self.framing = FRAMINGS[self.config.mode]
+        self.framer = self.splitter()
+        """Frames what is sent."""
+        self.slow_consumers = SlowConsumers(self)
+        self.flush = Flush(self.config.max_pending, self.slow_consumers.meet, self.slow_consumers.caught_up)
+        self.pacing = self.flush.pacing
+        self.handlers = Handlers(self.config.max_waiting, self._handler_failed)
+        self.handler_failures = 0
+        """Exceptions that handlers raised."""
+        self.admission = Admission(self.config)
+        self.timeouts = Timeouts(self.config, self.peers)
+        self._throttled = (self.config.max_messages_per_second, self.config.max_bytes_per_second) != (None, None)
+        self._channels: WeakValueDictionary[str, Channel] = WeakValueDictionary()
+        self._half_closed: dict[Peer, None] = {}
+        self._ceiling = descriptors.ceiling()
+        self._refused = 0
+        self._started = False
+        self._stopping = False
+        self._emptied = asyncio.Event()
+        self._stopped = asyncio.Event()
+
+    @property
+    def addresses(self) -> list[str]:
+        """Where it listens, as text: `127.0.0.1:3000`, `unix:/run/feed.sock`."""
+        return [address for address, _ in self.listeners.open_at]
+
+    # Life.
+
+    async def start(self) -> None:
+        """Listen and accept. Raises `ListenError`."""
+        if self._started:
+            raise RuntimeError("a server starts once; make another")
+        self._started = self.handlers.settled = True
+        self.attach(asyncio.get_running_loop())
+        self._ceiling = descriptors.ceiling()
+        if not self.framing.compiled:
+            self.log.line(WARNING, "no compiled splitters: running on the slower pure-Python ones")
+        await self.listeners.open(self.config.listeners, self.config.keepalive, self.accept)
+        for address, listener in self.listeners.open_at:
+            kind = "listening on %(address)s, mode %(mode)s" + _role(listener.role)
+            self.log.line(INFO, kind, address=address, mode=listener.mode, role=listener.role)
+
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Use the clock, the timers and the ticks of `loop`."""
+        self.time = loop.time
+        self.call_later = self.timeouts.call_later = loop.call_later
+        self.log = Log(self.config.log_messages, self.config.mode != "lines", loop.call_later)
+        self.flush.call_soon = loop.call_soon
+        self.pacing.time = loop.time
+        self.pacing.call_later = loop.call_later
+        self._loop = loop
+
+    async def stop(self) -> None:
+        """Stop accepting and hearing, let every peer take what is pending for at most the drain timeout,
+        and return when all are gone. Nothing to do for one that was not started.
+        """
+        if not self._started:
+            return
+        if not self._stopping:
+            self._stopping = True
+            self.listeners.close()
+            timeout = self.config.drain_timeout
+            deadline = self.time() + timeout
+            if self.peers:
+                self.log.line(
+                    INFO, "draining %(peers)d peers, at most %(timeout)g s", peers=len(self.peers), timeout=timeout
+                )
+            for peer in list(self.peers):
+                peer.deafen(CloseReason.SHUTDOWN)
+            await self._handlers_done(deadline)
+            for peer in list(self.peers):
+                peer.close(CloseReason.SHUTDOWN, max(0.0, deadline - self.time()))
+            while self.peers:
+                self._emptied.clear()
+                await self._emptied.wait()
+            await self._handlers_done(deadline)
+            self.log.flush()
+            stopped(self.peers)
+            self._stopped.set()
+        await self.stopped()
+
+    async def _handlers_done(self, deadline: float) -> None:
+        """Wait for async handlers until `deadline` (loop time); those that take longer are cancelled."""
+        while tasks := self.handlers.tasks():
+            await asyncio.wait(tasks, timeout=max(0.0, deadline - self.time()))
+            if self.time() >= deadline:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
+
+    def abort(self) -> None:
+        """Close every connection at once; what is pending is dropped."""
+        for peer in list(self.peers):
+            peer.abort(CloseReason.SHUTDOWN)
+        for task in self.handlers.tasks():
+            task.cancel()
+
+    def report(self) -> None:
+        """Write the totals and the peers furthest behind to the log."""
+        report(self.peers)
+
+    async def serve(self) -> None:
+        """Start, and serve until stopped or cancelled. Raises `ListenError`."""
+        async with self:
+            await self.stopped()
+
+    async def stopped(self) -> None:
+        """Return when the server has stopped and its last peer is gone."""
+        await self._stopped.wait()
+
+    def run(self) -> None:
+        """Serve with an event loop, signal handlers and logging of its own, until SIGINT or SIGTERM.
+
+        Raises `ListenError`.
+        """
+        from fastserver.process import run
+
+        run(self)
+
+    async def __aenter__(self) -> Server:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    # For your own handlers.
+
+    def on_message(self, handler: M) -> M:
+        """Call `handler(message)` for each message, which is then broadcast only if the handler does it.
+
+        Decorator; so are the other three. Handlers are plain functions (the fast path) or coroutine functions.
+        """
+        self.handlers.add("message", handler)
+        return handler
+
+    def on_messages(self, handler: L) -> L:
+        """Call `handler(messages)` with the list of the messages of one read, instead of one by one."""
+        self.handlers.add("messages", handler)
+        return handler
+
+    def on_connect(self, handler: C) -> C:
+        """Call `handler(peer)` before the first message of a peer is handled."""
+        self.handlers.add("connect", handler)
+        return handler
+
+    def on_disconnect(self, handler: D) -> D:
+        """Call `handler(peer, reason)` after the last; the reason is a `CloseReason`."""
+        self.handlers.add("disconnect", handler)
+        return handler
+
+    def channel(self, name: str) -> Channel:
+        """The channel of that name. It lasts while someone is in it, or holds it."""
+        channel = self._channels.get(name)
+        if channel is None:
+            channel = self._channels[name] = Channel(name, self)
+        return channel
+
+    def frame(self, value: Any) -> bytes:
+        """`value` in wire form: bytes-like in lines mode, any packable value in the msgpack modes.
+
+        Raises `TypeError` or `ValueError` for what cannot be a message.
+        """
+        if self.config.mode == "lines":
+            return self.framer.frame(value)
+        try:
+            return self.framer.frame(msgpack.packb(value))
+        except OverflowError as error:
+            raise ValueError(str(error)) from None
+
+    def call_threadsafe(self, call: Callable[..., object], *arguments: Any) -> None:
+        """Have the server's loop call `call`; for use in other threads."""
+        if not self._started:
+            raise RuntimeError("the server has not started")
+        self._loop.call_soon_threadsafe(call, *arguments)
+
+    # From the listeners and the peers.
+
+    def splitter(self) -> Splitter:
+        """A splitter for one more stream."""
+        return self.framing.splitter(self.config.max_message)
+
+    def accept(self, listener: Listener) -> Peer:
+        """A peer for the next connection to `listener`."""
+        peer = Peer(self, self.splitter() if listener.role.heard else DISCARD, listener.role)
+        if listener.path is not None:
+            peer.address = f"unix:{listener.path}"
+        return peer
+
+    def connected(self, peer: Peer) -> None:
+        """`peer` was accepted: let it in, unless a limit says no, or we are stopping."""
+        transport = peer.transport
+        name = transport.get_extra_info("peername")
+        host = None
+        if isinstance(name, tuple):
+            host = name[0]
+            peer.address = show_address(name)
+        if self._stopping:
+            peer.abort(CloseReason.SHUTDOWN)
+            return
+        now = self.time()
+        reason = self.admission.refusal(peer, host, len(self.peers), now)
+        if reason is not None:
+            self._refuse(peer, reason)
+            return
+        if transport.get_extra_info("socket").fileno() >= self._ceiling and not self._make_room():
+            self._refuse(peer, CloseReason.DESCRIPTORS)
+            return
+        if self._refused:
+            self.log.line(WARNING, "accepting again; %(refused)d peers were refused", refused=self._refused)
+            self._refused = 0
+        self.admission.admitted(peer, now)
+        self.peers.add(peer)
+        self.timeouts.watch()
+        if self._throttled:
+            peer.throttle = Throttle(self, peer)
+        if peer.role.hears:
+            peer.add(self.everyone)
+        kind = "peer %(id)d %(address)s connected" + _role(peer.role)
+        self.log.line(INFO, kind, id=peer.id, address=peer.address, role=peer.role)
+        self.handlers.connected(peer)
+
+    def receive(self, peer: Peer, frames: bytes, messages: int) -> None:
+        """`peer` sent `frames`, complete, that many messages."""
+        self.log.messages(peer, peer.splitter, frames, messages)
+        if self.handlers.hear:
+            self.handlers.received(peer, frames, messages)
+        else:
+            self.relay(peer, frames, messages)
+
+    def relay(self, peer: Peer, frames: bytes, messages: int) -> None:
+        """Pass on what `peer` sent to everyone else, or to everyone if they want the echo."""
+        self.flush.publish(self.everyone, None if self.config.echo else peer.member, frames, messages)
+
+    def half_closed(self, peer: Peer) -> None:
+        """`peer` ended its stream; it may go on receiving for a while, if it does."""
+        if not peer.role.hears:
+            peer.close(CloseReason.EOF)
+            return
+        self._half_closed[peer] = None
+        peer.expire(self.config.half_close_timeout)
+
+    def disconnected(self, peer: Peer) -> None:
+        """`peer`'s connection is gone."""
+        self._half_closed.pop(peer, None)
+        self.slow_consumers.forget(peer)
+        if peer.id not in self.peers:
+            return
+        self.admission.parted(peer)
+        self.timeouts.forget(peer)
+        figures = self.peers.remove(peer)
+        self.log.line(
+            INFO,
+            "peer %(id)d %(address)s disconnected: %(reason)s; %(messages_in)d messages (%(bytes_in)d bytes) in, "
+            "%(messages_out)d messages (%(bytes_out)d bytes) out, %(dropped_messages)d messages dropped",
+            **figures.fields(),
+        )
+        self.handlers.disconnected(peer)
+        if not self.peers:
+            self._emptied.set()
+
+    # Its own.
+
+    def _handler_failed(self, peer: Peer, error: Exception) -> None:
+        self.handler_failures += 1
+        keep = self.config.handler_errors == "keep" or peer.closed
+        self.log.line(
+            ERROR,
+            "handler failed for peer %(id)d %(address)s%(closing)s: %(error)s",
+            id=peer.id,
+            address=peer.address,
+            closing="" if keep else ", closing it",
+            error=_escaped("".join(traceback.format_exception(error))),
+        )
+        if not keep:
+            peer.close(CloseReason.HANDLER_ERROR)
+
+    def _make_room(self) -> bool:
+        """Close the peer that has been half-closed longest; whether there was one."""
+        for peer in self._half_closed:
+            del self._half_closed[peer]
+            peer.abort(CloseReason.DESCRIPTORS)
+            return True
+        return False
+
+    def _refuse(self, peer: Peer, reason: CloseReason) -> None:
+        self.peers.refused[reason.value] += 1
+        if reason is not CloseReason.DESCRIPTORS:
+            self.log.line(WARNING, "refused %(address)s: %(reason)s", address=peer.address, reason=reason)
+        else:
+            if not self._refused:
+                self.log.line(
+                    WARNING,
+                    "no file descriptors left: refusing new peers, %(peers)d are connected",
+                    peers=len(self.peers),
+                )
+            self._refused += 1
+        peer.abort(reason)
+
+
+def _role(role: Role) -> str:
+    """What a log line says of a role that is not the usual one."""
+    return "" if role is Role.BOTH else ", role %(role)s"
+
+
+def _escaped(text: str) -> str:
+    """Lines of text in which nothing can act on a terminal: an exception may quote what a peer sent."""
+    return "\n".join(escape(line.encode("utf-8", "backslashreplace")) for line in text.rstrip().split("\n"))

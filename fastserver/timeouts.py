@@ -1,0 +1,90 @@
+"""Timeouts: peers that take too long over a message, and peers on which nothing moves.
+
+Strategy: no timer is set when something arrives. All peers are looked at four times in the shorter limit, and what
+has not changed since the last look is as old as that look at least. So a peer is closed when its time is over, or up
+to a quarter of the limit later. The clock is the peer's own: it stands still while we do not read it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from fastserver.errors import CloseReason
+
+if TYPE_CHECKING:
+    from fastserver.config import Config
+    from fastserver.peer import Peer
+    from fastserver.peermap import PeerMap
+
+LOOKS: Final = 4
+"""How often peers are looked at within the shorter limit."""
+
+AT_ONCE: Final = 1000
+"""Peers looked at without letting the loop do anything else."""
+
+
+class Timeouts:
+    """The message and idle timeouts of all of `peers`. `call_later` is the loop's, set when there is one."""
+
+    call_later: Callable[..., object]
+
+    def __init__(self, config: Config, peers: PeerMap) -> None:
+        self._message = config.message_timeout
+        self._idle = config.idle_timeout
+        self._interval = min((limit for limit in (self._message, self._idle) if limit is not None), default=0.0) / LOOKS
+        self._peers = peers
+        self._looking = False
+        # What was seen at the last look, and when that was first seen.
+        self._begun: dict[Peer, tuple[int, float]] = {}
+        self._moved: dict[Peer, tuple[int, int, float]] = {}
+
+    def watch(self) -> None:
+        """There is a peer."""
+        if self._interval and not self._looking:
+            self._looking = True
+            self.call_later(self._interval, self._look)
+
+    def forget(self, peer: Peer) -> None:
+        """`peer` is gone."""
+        self._begun.pop(peer, None)
+        self._moved.pop(peer, None)
+
+    def _look(self) -> None:
+        self._looking = False
+        if self._peers:
+            self.watch()
+            self._look_at(iter(list(self._peers)))
+
+    def _look_at(self, peers: Iterator[Peer]) -> None:
+        some = list(islice(peers, AT_ONCE))
+        for peer in some:
+            if peer.reason is None:
+                if self._message is not None and self._message_time(peer) >= self._message:
+                    peer.close(CloseReason.MESSAGE_TIMEOUT)
+                elif self._idle is not None and self._idle_time(peer) >= self._idle:
+                    peer.close(CloseReason.IDLE)
+        if len(some) == AT_ONCE:
+            self.call_later(0, self._look_at, peers)
+
+    def _message_time(self, peer: Peer) -> float:
+        """For how long a message has been under way, as far as was seen."""
+        if not peer.splitter.held:
+            self._begun.pop(peer, None)
+            return 0.0
+        now = peer.read_time
+        messages, since = self._begun.get(peer, (-1, now))
+        if messages != peer.messages_in:
+            self._begun[peer] = (peer.messages_in, now)
+            return 0.0
+        return now - since
+
+    def _idle_time(self, peer: Peer) -> float:
+        """For how long nothing has been received or delivered, as far as was seen."""
+        now = peer.read_time
+        heard, told, since = self._moved.get(peer, (-1, -1, now))
+        if (heard, told) != (peer.bytes_in, peer.delivered_bytes):
+            self._moved[peer] = (peer.bytes_in, peer.delivered_bytes, now)
+            return 0.0
+        return now - since
