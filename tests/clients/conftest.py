@@ -1,0 +1,21 @@
+"""What the tests with real programs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import Serve
+from running import RunningServer
+
+
+@pytest.fixture
+def server(serve: Serve) -> RunningServer:
+    """A server of lines on TCP."""
+    return serve()
+
+
+@pytest.fixture
+def unix_server(serve: Serve, tmp_path: Path) -> RunningServer:
+    """A server of lines on a Unix socket."""
+    return serve("--unix", str(tmp_path / "feed.sock"))

@@ -1,0 +1,104 @@
+"""netcat (of OpenBSD) and ncat (of Nmap)."""
+
+from __future__ import annotations
+
+from conftest import Run
+from needed import program
+from running import RunningServer
+
+
+def netcat() -> str:
+    return program("nc.openbsd", "netcat-openbsd")
+
+
+def ncat() -> str:
+    return program("ncat", "ncat")
+
+
+def test_what_one_types_the_other_sees(server: RunningServer, run: Run) -> None:
+    """Each sees what the other typed, byte for byte, and nothing of its own."""
+    one = run(netcat(), "127.0.0.1", str(server.port))
+    server.wait_for_peers(1)
+    other = run(netcat(), "127.0.0.1", str(server.port))
+    server.wait_for_peers(2)
+    one.type(b"hello\n")
+    other.output.wait_for_bytes(b"hello\n")
+    other.type(b"\ttab, gr\xc3\xbc\xc3\x9fe, \xff\x00\r\n\n")
+    one.output.wait_for_bytes(b"\ttab, gr\xc3\xbc\xc3\x9fe, \xff\x00\r\n\n")
+    one.type(b"bye\n")
+    other.output.wait_for_bytes(b"hello\nbye\n")
+    server.errors.wait_for(r"Received message from 1 127\.0\.0\.1:\d+: hello$")
+    server.errors.wait_for(r"Received message from 1 127\.0\.0\.1:\d+: bye$")
+    server.errors.wait_for(r"Received message from 2 127\.0\.0\.1:\d+: .*grüße")
+
+
+def test_a_line_without_its_end(server: RunningServer, run: Run) -> None:
+    """`printf hi | nc -N` delivers a line, and the half-closed netcat goes on receiving."""
+    reader = run(netcat(), "127.0.0.1", str(server.port))
+    server.wait_for_peers(1)
+    writer = run(netcat(), "-N", "127.0.0.1", str(server.port))
+    server.wait_for_peers(2)
+    writer.type(b"hi")
+    writer.end_input()
+    reader.output.wait_for_bytes(b"hi\n")
+    reader.type(b"still there?\n")
+    writer.output.wait_for_bytes(b"still there?\n")
+    assert writer.process.poll() is None
+
+
+def test_a_file_through_netcat(server: RunningServer, run: Run) -> None:
+    """`nc -N < file` here is `nc > file` there."""
+    lines = b"".join(b"line %d of a file that is long\n" % number for number in range(100_000))
+    reader = run(netcat(), "-d", "127.0.0.1", str(server.port))
+    server.wait_for_peers(1)
+    writer = run(netcat(), "-N", "127.0.0.1", str(server.port))
+    writer.type(lines)
+    writer.end_input()
+    reader.output.wait_for_bytes(lines)
+
+
+def test_netcat_on_a_unix_socket(unix_server: RunningServer, run: Run) -> None:
+    """`nc -U` is a peer like any other."""
+    path = str(unix_server.address)
+    one = run(netcat(), "-U", path)
+    unix_server.wait_for_peers(1)
+    other = run(netcat(), "-U", path)
+    unix_server.wait_for_peers(2)
+    one.type(b"hello\n")
+    other.output.wait_for_bytes(b"hello\n")
+    unix_server.errors.wait_for(r"Received message from 1 unix:\S+: hello$")
+
+
+def test_ncat(server: RunningServer, run: Run) -> None:
+    """ncat and netcat hear each other; `ncat -C` sends CRLF, which is passed on as it came."""
+    one = run(ncat(), "-C", "127.0.0.1", str(server.port))
+    server.wait_for_peers(1)
+    other = run(netcat(), "127.0.0.1", str(server.port))
+    server.wait_for_peers(2)
+    one.type(b"hello\n")
+    other.output.wait_for_bytes(b"hello\r\n")
+    server.errors.wait_for(r"Received message from 1 127\.0\.0\.1:\d+: hello$")
+    other.type(b"and back\n")
+    one.output.wait_for_bytes(b"and back\n")
+
+
+def test_ncat_one_way(server: RunningServer, run: Run) -> None:
+    """`ncat --send-only` says what it has to say and ends; `ncat --recv-only` hears it."""
+    reader = run(ncat(), "--recv-only", "127.0.0.1", str(server.port))
+    server.wait_for_peers(1)
+    writer = run(ncat(), "--send-only", "127.0.0.1", str(server.port))
+    writer.type(b"one\ntwo\nthree")
+    writer.end_input()
+    assert writer.wait() == 0
+    reader.output.wait_for_bytes(b"one\ntwo\nthree\n")
+
+
+def test_ncat_on_a_unix_socket(unix_server: RunningServer, run: Run) -> None:
+    """`ncat -U` is a peer like any other."""
+    path = str(unix_server.address)
+    one = run(ncat(), "-U", path)
+    unix_server.wait_for_peers(1)
+    other = run(ncat(), "-U", path)
+    unix_server.wait_for_peers(2)
+    other.type(b"hello\n")
+    one.output.wait_for_bytes(b"hello\n")

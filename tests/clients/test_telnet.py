@@ -1,0 +1,46 @@
+"""telnet, in a terminal and in a pipe."""
+
+from __future__ import annotations
+
+from conftest import Run
+from needed import program
+from running import RunningServer
+
+
+def telnet() -> str:
+    return program("telnet", "telnet")
+
+
+def test_in_a_terminal(server: RunningServer, run: Run) -> None:
+    """What a person types goes out with CRLF, which is passed on as it came; what comes in is shown."""
+    listener = server.connect()
+    person = run(telnet(), "127.0.0.1", str(server.port), terminal=True)
+    person.output.wait_for("Escape character is")
+    server.wait_for_peers(2)
+    person.type(b"typed by hand\r")
+    assert listener.read_line() == b"typed by hand\r\n"
+    server.errors.wait_for(r"Received message from 2 127\.0\.0\.1:\d+: typed by hand$")
+    listener.send(b"shown to a person\r\n")
+    person.output.wait_for("shown to a person")
+    person.type(b"\x1d")
+    person.output.wait_for("telnet> ")
+    person.type(b"quit\r")
+    person.output.wait_for("Connection closed")
+    assert person.wait() == 0
+    # That it is gone for good, and has not only ended what it sends, shows when something is written to it.
+    listener.send(b"anyone?\n")
+    server.errors.wait_for("Received message from 1 .*: anyone")
+    listener.send(b"nobody\n")
+    server.errors.wait_for(r"peer 2 127\.0\.0\.1:\d+ disconnected: (eof|reset); 1 messages")
+
+
+def test_in_a_pipe(server: RunningServer, run: Run) -> None:
+    """As a program in a script: its line arrives with CRLF, and it hears the others."""
+    listener = server.connect()
+    script = run(telnet(), "127.0.0.1", str(server.port))
+    script.output.wait_for("Escape character is")
+    server.wait_for_peers(2)
+    script.type(b"from a pipe\n")
+    assert listener.read_line() == b"from a pipe\r\n"
+    listener.send(b"into a pipe\n")
+    script.output.wait_for("^into a pipe$")

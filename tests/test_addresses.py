@@ -1,0 +1,58 @@
+"""Counts by address: what counts as one, and that what is over is forgotten."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastserver import CloseReason
+from fastserver.addresses import Addresses, origin
+from fastserver.networks import ip_of
+
+
+@pytest.mark.parametrize(
+    ("host", "counts_as"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:0:1:ffff::1", "2001:0db8:0000:0001::/64"),
+        ("2001:db8:0:1::2", "2001:0db8:0000:0001::/64"),
+        ("2001:db8:0:2::2", "2001:0db8:0000:0002::/64"),
+        ("fe80::1%eth0", "fe80:0000:0000:0000::/64"),
+    ],
+)
+def test_origin(host: str, counts_as: str) -> None:
+    assert origin(ip_of(host)) == counts_as
+
+
+def test_peers() -> None:
+    addresses = Addresses(2, None)
+    for _ in range(2):
+        assert addresses.refusal("a", 10.0) is None
+        addresses.add("a", 10.0)
+    assert addresses.refusal("a", 99.0) == CloseReason.MAX_PEERS_PER_ADDRESS
+    assert addresses.refusal("b", 99.0) is None
+    addresses.remove("a")
+    assert addresses.refusal("a", 99.0) is None
+
+
+def test_connects_in_a_second() -> None:
+    addresses = Addresses(None, 3)
+    for _ in range(3):
+        assert addresses.refusal("a", 10.0) is None
+        addresses.add("a", 10.0)
+        addresses.remove("a")
+    assert addresses.refusal("a", 10.9) == CloseReason.MAX_CONNECTS_PER_SECOND
+    assert addresses.refusal("b", 10.9) is None
+    assert addresses.refusal("a", 11.0) is None
+
+
+def test_memory_is_bounded() -> None:
+    addresses = Addresses(1, 1)
+    for number in range(10_000):
+        now = 10.0 + number / 100
+        assert addresses.refusal(str(number), now) is None
+        addresses.add(str(number), now)
+        addresses.remove(str(number))
+        assert len(addresses) <= 101
+    assert addresses.refusal("more", 1000.0) is None
+    assert len(addresses) == 0

@@ -1,0 +1,142 @@
+"""Channel, backlog and cursor, with plain lists."""
+
+from __future__ import annotations
+
+import gc
+from typing import Any, cast
+
+from fastserver.backlog import SEGMENT, Cursor, Segment
+from fastserver.channel import Channel, Member
+
+
+def join(channel: Channel) -> Member:
+    return channel.join(cast(Any, object()), lambda data: None)
+
+
+def publish(channel: Channel, frames: bytes, sender: Member | None = None) -> None:
+    channel.pieces.append((sender, frames, frames.count(b"\n")))
+    channel.batch()
+
+
+def everything(cursor: Cursor) -> tuple[bytes, int]:
+    data, messages = b"", 0
+    while (taken := cursor.take()) is not None:
+        data += b"".join(taken[0])
+        messages += taken[1]
+    return data, messages
+
+
+def test_batch_of_one_read_is_that_very_object() -> None:
+    channel = Channel("")
+    sender = join(channel)
+    frames = b"one\ntwo\n"
+    channel.pieces.append((sender, frames, 2))
+    batch = channel.batch()
+    assert batch.blob is frames
+    assert batch.without(sender) == ([], 0)
+
+
+def test_senders_are_left_out_without_copies() -> None:
+    channel = Channel("")
+    one, two = join(channel), join(channel)
+    channel.pieces += [(one, b"1\n", 1), (two, b"2\n2\n", 2), (one, b"3\n", 1), (None, b"4\n", 1)]
+    batch = channel.batch()
+    parts, messages = batch.without(one)
+    assert (b"".join(parts), messages) == (b"2\n2\n4\n", 3)
+    assert all(part.obj is batch.blob for part in parts)
+    assert one.offered == (3, 6)
+    assert two.offered == (3, 6)
+
+
+def test_one_who_joins_later_is_offered_what_comes_after() -> None:
+    channel = Channel("")
+    join(channel)
+    publish(channel, b"before\n")
+    late = join(channel)
+    publish(channel, b"after\n")
+    assert late.offered == (1, 6)
+
+
+def test_cursor_gives_what_came_since_and_leaves_out_its_own() -> None:
+    channel = Channel("")
+    slow = join(channel)
+    publish(channel, b"had\n")
+    channel.fall_behind(slow)
+    publish(channel, b"a\n")
+    publish(channel, b"mine\n", slow)
+    publish(channel, b"mine too\n", slow)
+    publish(channel, b"b\nc\n")
+    assert slow.pending == (3, 6)
+    assert slow.cursor is not None
+    assert everything(slow.cursor) == (b"a\nb\nc\n", 3)
+    assert slow.pending == (0, 0)
+    publish(channel, b"d\n")
+    assert everything(slow.cursor) == (b"d\n", 1)
+
+
+def test_nothing_is_kept_while_nobody_is_behind() -> None:
+    channel = Channel("")
+    slow = join(channel)
+    channel.fall_behind(slow)
+    publish(channel, b"x\n")
+    assert channel._tail is not None
+    channel.catch_up(slow, lambda data: None)
+    assert channel._tail is None
+    publish(channel, b"y\n")
+    assert channel._tail is None
+
+
+def _segments() -> list[Segment]:
+    return [one for one in gc.get_objects() if isinstance(one, Segment)]
+
+
+def test_backlog_keeps_each_batch_once_and_only_from_the_furthest_cursor_on() -> None:
+    gc.collect()
+    channel = Channel("")
+    members = [join(channel) for _ in range(100)]
+    for member in members:
+        channel.fall_behind(member)
+    for _ in range(10):
+        publish(channel, b"x" * SEGMENT + b"\n")
+    assert sum(one.size for one in _segments()) == 10 * (SEGMENT + 1)
+    for member in members[1:]:
+        assert member.cursor is not None
+        while member.cursor.take() is not None:
+            pass
+    assert sum(one.size for one in _segments()) == 10 * (SEGMENT + 1)
+    first = members[0].cursor
+    assert first is not None
+    for _ in range(5):
+        first.take()
+    assert sum(one.size for one in _segments()) == 6 * (SEGMENT + 1)  # the one it stands in, and what lies ahead
+    channel.leave(members[0])
+    del members[0], first, member
+    assert sum(one.size for one in _segments()) == SEGMENT + 1
+
+
+def test_tiny_batches_share_segments() -> None:
+    gc.collect()
+    channel = Channel("")
+    slow = join(channel)
+    channel.fall_behind(slow)
+    line = b"x" * 63 + b"\n"
+    for _ in range(10 * SEGMENT // 64):
+        publish(channel, line)
+    assert len(_segments()) == 10
+    assert slow.cursor is not None
+    data, messages = everything(slow.cursor)
+    assert data == line * messages
+    assert messages == 10 * SEGMENT // 64
+
+
+def test_a_backlog_of_any_length_is_let_go() -> None:
+    channel = Channel("")
+    slow = join(channel)
+    channel.fall_behind(slow)
+    blob = b"x" * (SEGMENT + 1)
+    for _ in range(50_000):
+        publish(channel, blob)
+    channel.leave(slow)
+    del slow
+    gc.collect()
+    assert _segments() == []

@@ -1,0 +1,95 @@
+"""Listening sockets and how addresses are shown."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+
+from fastserver.errors import ListenError
+from fastserver.listener import _inode, keep_alive, listen_tcp, listen_unix, remove_unix, show_address
+
+
+@pytest.mark.parametrize(
+    ("address", "text"),
+    [
+        (("127.0.0.1", 3000), "127.0.0.1:3000"),
+        (("::1", 3000, 0, 0), "[::1]:3000"),
+        (("::ffff:10.0.0.1", 80, 0, 0), "10.0.0.1:80"),
+        (("::ffff:1", 80, 0, 0), "[::ffff:1]:80"),
+        (("localhost", 80), "localhost:80"),
+    ],
+)
+def test_addresses_are_shown(address: object, text: str) -> None:
+    assert show_address(address) == text
+
+
+def test_all_addresses_of_a_name_share_the_port_chosen() -> None:
+    sockets = listen_tcp("localhost", 0)
+    try:
+        assert len({one.getsockname()[1] for one in sockets}) == 1
+    finally:
+        for one in sockets:
+            one.close()
+
+
+@pytest.mark.parametrize(("idle", "options"), [(60, (1, 60, 20, 3)), (2, (1, 2, 1, 3)), (None, (0, 0, 0, 0))])
+def test_accepted_sockets_are_kept_alive(idle: int | None, options: tuple[int, ...]) -> None:
+    (listening,) = listen_tcp("127.0.0.1", 0)
+    keep_alive(listening, idle)
+    with listening, socket.create_connection(listening.getsockname()):
+        listening.setblocking(True)
+        accepted, _ = listening.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == options[0]
+            if idle is not None and sys.platform == "linux":
+                names = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
+                assert tuple(accepted.getsockopt(socket.IPPROTO_TCP, name) for name in names) == options[1:]
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
+def test_what_cannot_be_listened_on(host: str) -> None:
+    with pytest.raises(ListenError, match=f"cannot listen on {host}:0: "):
+        listen_tcp(host, 0)
+
+
+def test_unix_socket_is_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "feed.sock"
+    with listen_unix(str(path)):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_stale_socket_file_is_replaced_and_a_live_one_is_not(tmp_path: Path) -> None:
+    path = str(tmp_path / "feed.sock")
+    listen_unix(path).close()
+    with listen_unix(path) as live:
+        with pytest.raises(ListenError, match=f"cannot listen on unix:{path}: address already in use"):
+            listen_unix(path)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(path)
+        assert live.fileno() > 0
+
+
+def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes"
+    path.write_text("mine")
+    with pytest.raises(ListenError, match="address already in use"):
+        listen_unix(str(path))
+    assert path.read_text() == "mine"
+
+
+def test_only_ones_own_socket_file_is_removed(tmp_path: Path) -> None:
+    path = str(tmp_path / "feed.sock")
+    first = listen_unix(path)
+    own = _inode(path)
+    os.unlink(path)
+    with first, listen_unix(path):
+        remove_unix(path, (own[0], own[1] + 1_000_000))
+        assert os.path.exists(path)
+        remove_unix(path, _inode(path))
+        assert not os.path.exists(path)
+        remove_unix(path, own)  # gone already: nothing to do
