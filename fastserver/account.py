@@ -16,16 +16,15 @@ class Account:
     What is delivered is not counted but follows: offered less pending less dropped.
     """
 
-    __slots__ = ("_held", "_held_bytes", "_held_messages", "_offered", "dropped", "members", "transport")
+    __slots__ = ("_dropped", "_held", "_held_bytes", "_held_messages", "_offered", "members", "transport")
 
     transport: asyncio.Transport
 
     def __init__(self) -> None:
         self.members: tuple[Member, ...] = ()
         """Where it hears, and what it still has to take of where it heard."""
-        self.dropped = (0, 0)
-        """Messages and bytes it was offered and will not get."""
-        self._offered = (0, 0)  # by channels it has left
+        self._dropped = (0, 0)
+        self._offered = (0, 0)  # by channels it has left, and by no channel
         # What the transport was given last and has not passed on whole: the parts, the messages in them, and
         # how many bytes were left when last looked at.
         self._held: Sequence[Part] = ()
@@ -39,6 +38,17 @@ class Account:
         for member in self.members:
             size += member.pending[1]
         return size
+
+    @property
+    def dropped(self) -> tuple[int, int]:
+        """Messages and bytes it was offered and will not get."""
+        messages, size = self._dropped
+        for member in self.members:
+            if member.missing:
+                more, bytes_more = member.offered
+                messages += more
+                size += bytes_more
+        return messages, size
 
     @property
     def delivered_bytes(self) -> int:
@@ -63,12 +73,18 @@ class Account:
     def settle(self, member: Member) -> None:
         """Keep what `member`, which has left its channel, was offered, and forget it."""
         messages, size = member.offered
-        self._offered = (self._offered[0] + messages, self._offered[1] + size)
+        if member.missing:
+            self.drop(messages, size)
+        self.offer(messages, size)
         self.members = tuple([one for one in self.members if one is not member])
+
+    def offer(self, messages: int, size: int) -> None:
+        """It is given that much past all channels."""
+        self._offered = (self._offered[0] + messages, self._offered[1] + size)
 
     def drop(self, messages: int, size: int) -> None:
         """That much of what it was offered it will not get."""
-        self.dropped = (self.dropped[0] + messages, self.dropped[1] + size)
+        self._dropped = (self._dropped[0] + messages, self._dropped[1] + size)
 
     def drop_pending(self, splitter: Splitter) -> None:
         """Nothing that is pending will be delivered. `splitter` is a new one of its framing."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from fastserver.backlog import SEGMENT, Cursor, Part, Segment, cut
+from fastserver.backlog import SEGMENT, Cursor, Link, Part, Segment, cut
 
 if TYPE_CHECKING:
     from fastserver.peer import Peer
@@ -50,13 +50,27 @@ class Batch(NamedTuple):
 
 
 class Member:
-    """A peer in a channel: since when, what it sent itself, and its cursor while it is behind."""
+    """A peer in a channel: since when, what it sent itself, and its cursor while it is behind.
 
-    __slots__ = ("channel", "cursor", "left", "own_bytes", "own_messages", "peer", "since_bytes", "since_messages")
+    One that is `missing` is offered what is flushed and gets none of it.
+    """
 
-    def __init__(self, channel: Channel, peer: Peer) -> None:
+    __slots__ = (
+        "channel",
+        "cursor",
+        "left",
+        "missing",
+        "own_bytes",
+        "own_messages",
+        "peer",
+        "since_bytes",
+        "since_messages",
+    )
+
+    def __init__(self, channel: Channel, peer: Peer, missing: bool = False) -> None:
         self.channel = channel
         self.peer = peer
+        self.missing = missing
         self.since_bytes = channel.bytes
         self.since_messages = channel.messages
         self.left: tuple[int, int] | None = None
@@ -105,7 +119,7 @@ class Channel:
         """The order of the run that is being collected (see Batch)."""
         self.runs: list[tuple[int, int]] = []
         """Of what was collected: the order of each run, and which piece begins it."""
-        self._tail: Segment | None = None
+        self._tail: Link | None = None
 
     @property
     def peers(self) -> list[Peer]:
@@ -148,13 +162,13 @@ class Channel:
             self._tail = None
         member.left = self.messages, self.bytes
         if member.cursor is not None:
-            member.cursor.until = self.bytes, self.messages
+            member.cursor.stop(self.bytes, self.messages)
 
     def fall_behind(self, member: Member) -> None:
         """`member` has been given all that was flushed and can take no more for now."""
         del self.ready[member]
         if self._tail is None:
-            self._tail = Segment(self.bytes, self.messages)
+            self._tail = Link(Segment(self.bytes, self.messages))
         member.cursor = Cursor(self._tail)
         self.behind.add(member)
 
@@ -215,10 +229,13 @@ class Channel:
 
     def _append(self, start: int, messages: int, batch: Batch) -> set[int]:
         """Append `batch` to the backlog; the positions at which a run or a segment begins."""
-        tail = self._tail
-        assert tail is not None
+        link = self._tail
+        assert link is not None
+        tail = link.segment
         if tail.size + len(batch.blob) > SEGMENT and tail.size:
-            tail.next = self._tail = tail = Segment(start, messages)
+            tail.blob()  # now one object instead of one for each batch
+            tail = Segment(start, messages)
+            link.next = self._tail = Link(tail)
         begun = set()
         for order, at, before in batch.runs:
             if not tail.marks or tail.marks[-1][0] != order:
