@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import cast
 
 from fastserver.backlog import Part
 from fastserver.channel import Member
@@ -51,9 +52,26 @@ class Account:
         return messages, size
 
     @property
+    def missing(self) -> bool:
+        """Whether it gets nothing of what is flushed now."""
+        return any(member.missing for member in self.members)
+
+    @property
     def delivered_bytes(self) -> int:
         """Bytes that the kernel took."""
         return self.offered()[1] - self.pending_bytes - self.dropped[1]
+
+    def kept(self) -> dict[int, int]:
+        """Whatever is in memory so that it can be given to this peer: the identity of each thing, and its bytes."""
+        kept = {}
+        for part in self._held:
+            blob = cast(bytes, part.obj) if isinstance(part, memoryview) else part
+            kept[id(blob)] = len(blob)
+        for member in self.members:
+            if member.cursor is not None:
+                for segment in member.cursor.segments():
+                    kept[segment.identity] = segment.size
+        return kept
 
     def hold(self, parts: Sequence[Part], messages: int) -> None:
         """Its transport could not pass on all of `parts`, which hold that many messages."""
@@ -85,6 +103,12 @@ class Account:
     def drop(self, messages: int, size: int) -> None:
         """That much of what it was offered it will not get."""
         self._dropped = (self._dropped[0] + messages, self._dropped[1] + size)
+
+    def drop_unheld(self) -> None:
+        """What is pending and its transport has not been given will not be delivered."""
+        for member in self.members:
+            self.drop(*member.pending)
+            member.cursor = None
 
     def drop_pending(self, splitter: Splitter) -> None:
         """Nothing that is pending will be delivered. `splitter` is a new one of its framing."""

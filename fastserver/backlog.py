@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
@@ -36,6 +36,15 @@ class Segment:
         self.size = 0
         self.end = end  # position behind its last byte
         self.messages = messages  # the channel's total of messages at that position
+
+    @property
+    def identity(self) -> int:
+        """The same for a segment and a blob that is all of it."""
+        return id(self.parts[0] if len(self.parts) == 1 else self)
+
+    def order(self, position: int) -> int:
+        """The order of what is at `position`."""
+        return self.marks[bisect_right(self.marks, position, key=itemgetter(1)) - 1][0]
 
     def blob(self) -> bytes:
         """All its bytes."""
@@ -107,16 +116,15 @@ class Cursor:
                 return None
         if self.until is not None and self.position >= self.until[0]:
             return None
-        marks = self.segment.marks
-        return marks[bisect_right(marks, self.position, key=itemgetter(1)) - 1][0]
+        return self.segment.order(self.position)
 
     def take(
-        self, before: int | None = None, most: int | None = None, splitter: Splitter | None = None
+        self, before: int | None = None, most: int | None = None, splitter: Callable[[], Splitter] | None = None
     ) -> tuple[list[Part], int] | None:
         """The next parts with the number of messages in them, and move past them; None at the end.
 
         Not further than to the first run that is of order `before` or later. With `most`, the fewest messages that
-        make that many bytes, own ones included; a new `splitter` of the framing then knows where a message ends.
+        make that many bytes, own ones included; a new `splitter()` of the framing then knows where a message ends.
         """
         while self.order() is not None:
             segment = self.segment
@@ -130,9 +138,13 @@ class Cursor:
                     if end <= start:
                         return None
             if most is not None and splitter is not None and end - start > most:
-                offset = start - (segment.end - segment.size)
-                size, count = whole(segment.blob(), offset, most, splitter)
-                end, total = start + size, self.messages + count
+                own_start, own_end, own_messages = self.own[0] if self.own else (end, end, 0)
+                if own_start == start:
+                    end, total = own_end, self.messages + own_messages
+                else:
+                    offset = start - (segment.end - segment.size)
+                    size, count = whole(segment.blob(), offset, min(most, own_start - start), splitter())
+                    end, total = start + size, self.messages + count
             messages = total - self.messages
             self.position, self.messages = end, total
             first = segment.end - segment.size
@@ -151,8 +163,8 @@ class Cursor:
                 return list(parts), messages
         return None
 
-    def newest(self, splitter: Splitter) -> int:
-        """The position of the last message that lies ahead and is not its own; its own position if there is none.
+    def newest(self, splitter: Splitter) -> tuple[int, int] | None:
+        """Order and position of the last message that lies ahead and is not its own; None if there is none.
 
         `splitter` is a new one of the framing.
         """
@@ -166,8 +178,9 @@ class Cursor:
             if self.position < end <= segment.end:
                 begin = segment.end - segment.size
                 first = max([begin, self.position, *[own[1] for own in self.own if own[1] < end]])
-                return end - len(newest(segment.blob()[first - begin : end - begin], splitter))
-        return self.position
+                position = end - len(newest(segment.blob()[first - begin : end - begin], splitter))
+                return segment.order(position), position
+        return None
 
     def _advance(self) -> bool:
         """To the next segment; whether there is one."""

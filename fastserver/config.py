@@ -134,6 +134,28 @@ class Config:
         high=32_767,
         off=True,
     )
+    # Twice the keepalive, so that a vanished peer is found as soon while data is under way as without.
+    tcp_user_timeout: float | None = _setting(
+        120.0,
+        "Under disconnect, a peer whose system acknowledges nothing that was sent for so long is closed.",
+        unit="seconds",
+        low=0.001,
+        high=2_000_000,
+        off=True,
+    )
+    # Off: nothing is put into a stream that no peer sent.
+    heartbeat: float | None = _setting(
+        None,
+        "Send a message to each peer that was sent nothing for so long, or up to a quarter longer.",
+        kind=float,
+        unit="seconds",
+        low=0.001,
+        high=31_536_000,
+        off=True,
+    )
+    heartbeat_message: str = _setting(
+        "", "That message: a line, or JSON for a msgpack value; nothing is an empty line, or nil.", empty=True
+    )
     # 1 MiB as in NATS (max_payload).
     max_message: int = _setting(
         MIB, "Longest payload of one message; a peer that exceeds it is closed.", unit="bytes", low=1, high=GIB
@@ -144,8 +166,40 @@ class Config:
     # As NATS, Redis and Centrifugo do: who cannot miss anything had better know that it did.
     slow_consumer: str = _setting(
         "disconnect",
-        "What becomes of a peer further behind: it is closed, or loses what it has waited for longest.",
-        choices=("disconnect", "drop-oldest"),
+        "What becomes of a peer further behind: it is closed; it misses the oldest or the newest messages, or all but "
+        "the latest; or senders wait for it.",
+        choices=("disconnect", "drop-oldest", "drop-newest", "latest", "block"),
+    )
+    # Long enough for a reader to send 100 MB before it takes any; no longer than a sender's own timeouts (30 s) last.
+    block_timeout: float = _setting(
+        10.0,
+        "Under block, how long in any minute senders wait for one peer; then the peer furthest behind is closed.",
+        unit="seconds",
+        low=0.001,
+        high=60,
+    )
+    # Off: while senders are paced, a reader that is slower than them may be that far behind for long, and be well.
+    slow_after: float | None = _setting(
+        None,
+        "A peer over a quarter of its limit behind for so long is closed under disconnect, else marked and logged.",
+        kind=float,
+        unit="seconds",
+        low=0.001,
+        high=31_536_000,
+        off=True,
+    )
+    notify_drops: bool = _setting(
+        False, "Tell a peer, by a message, how many messages it missed at the place where they are missing."
+    )
+    last_word: bool = _setting(False, "Tell a peer, by a last message, why it is closed.")
+    # 64 peers at the limit of --max-pending, each with a stream of its own; what they share counts once.
+    max_memory: int | None = _setting(
+        GIB,
+        "What is held for all peers; beyond, the peer whose leaving frees most is closed.",
+        unit="bytes",
+        low=MIB,
+        high=1024 * GIB,
+        off=True,
     )
     idle_after: float = _setting(
         60.0, "A peer that sent nothing for so long is shown as idle.", unit="seconds", low=0.001, high=31_536_000

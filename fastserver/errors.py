@@ -53,6 +53,7 @@ class CloseReason(str, Enum):
     RESET = "reset"
     FRAME_ERROR = "frame_error"
     SLOW_CONSUMER = "slow_consumer"
+    MEMORY = "memory"
     DESCRIPTORS = "descriptors"
     MESSAGE_TIMEOUT = "message_timeout"
     IDLE = "idle"

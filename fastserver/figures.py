@@ -41,6 +41,8 @@ class Figures(Counts):
     id: int
     address: str
     state: str
+    slow: bool
+    """Whether it has been far behind for a long time (`slow_after`)."""
     reason: str | None
     connected_at: float
     last_message_at: float | None

@@ -24,7 +24,10 @@ from fastserver.pacing import Pacing
 from fastserver.pause import Pause
 
 if TYPE_CHECKING:
+    from fastserver.framing import Splitter
+    from fastserver.memory import Memory
     from fastserver.peer import Peer
+    from fastserver.slowconsumer import SlowConsumers
 
 MAX_BATCH: Final = 1024 * 1024
 """Bytes collected for a channel after which it is flushed without waiting for the end of the tick."""
@@ -36,21 +39,22 @@ REFILL: Final = 64 * 1024
 class Flush:
     """Collects what is published in a tick and brings it to the peers at its end.
 
-    `max_pending` is how many bytes a peer may be behind; `slow_consumer` is called with one that is further
-    behind, `caught_up` with one that was behind and is no more. `call_soon` schedules the end of the tick: the
-    loop's, set when there is one.
+    `max_pending` is how many bytes a peer may be behind, `policy` what becomes of one that is further
+    behind, `memory` what is held for all, `splitter` makes new splitters of the framing. `call_soon` schedules the end
+    of the tick: the loop's, set when there is one.
     """
 
     def __init__(
-        self, max_pending: int, slow_consumer: Callable[[Peer], None], caught_up: Callable[[Peer], None]
+        self, max_pending: int, policy: SlowConsumers, memory: Memory, splitter: Callable[[], Splitter]
     ) -> None:
         self.behind: set[Peer] = set()
         """Peers that have not taken all they were offered."""
         self.pacing = Pacing(max_pending)
         self.call_soon: Callable[..., object] = _not_started
         self._max_pending = max_pending
-        self._slow_consumer = slow_consumer
-        self._caught_up = caught_up
+        self._policy = policy
+        self._memory = memory
+        self._splitter = splitter
         self._scheduled = False
         self._dirty: list[Channel] = []
         self._last: Channel | None = None
@@ -114,6 +118,9 @@ class Flush:
             self._fall_behind(batches)
         if self.behind:
             self.pacing.flushed()
+            self._memory.room -= sum([len(batch.blob) for batch in batches])
+            if self._memory.room < 0:
+                self._memory.check()
             if self._flushed > self._check_at:
                 self._check()
         self._unsettled += batches
@@ -123,7 +130,7 @@ class Flush:
         """`peer`'s transport is empty again: give it what it has not had, until it stalls or has caught up."""
         if peer not in self.behind:
             return
-        while (taken := self.take(peer)) is not None:
+        while (taken := self._policy.take(peer)) is not None:
             parts, messages = taken
             peer.transport.writelines(parts)
             if peer.stuck or peer.transport.is_closing():
@@ -135,13 +142,16 @@ class Flush:
             if member.left is None:
                 member.channel.catch_up(member, peer.transport.write)
         peer.forget_left()
-        self._caught_up(peer)
+        self._policy.caught_up(peer)
 
-    def take(self, peer: Peer) -> tuple[Sequence[Part], int] | None:
-        """What `peer`, which is behind, is to receive next, in order, with the number of messages in it."""
+    def take(self, peer: Peer, most: int | None = None) -> tuple[Sequence[Part], int] | None:
+        """What `peer`, which is behind, is to receive next, in order, with the number of messages in it.
+
+        With `most`, the fewest messages that make that many bytes, or less where a run ends; its own count too.
+        """
         cursors = [member.cursor for member in peer.members if member.cursor is not None]
         if len(cursors) == 1:
-            return cursors[0].take()
+            return cursors[0].take(None, most, self._splitter)
         parts: list[Part] = []
         size = messages = 0
         while size < REFILL:
@@ -149,20 +159,41 @@ class Flush:
             waiting.sort(key=itemgetter(0))
             if not waiting:
                 break
-            taken = waiting[0][1].take(waiting[1][0] if len(waiting) > 1 else None)
+            before = waiting[1][0] if len(waiting) > 1 else None
+            taken = waiting[0][1].take(before, most, self._splitter)
             if taken is not None:
                 parts += taken[0]
                 size += sum(map(len, taken[0]))
                 messages += taken[1]
+            if most is not None and parts:
+                break
         return ([b"".join(parts)], messages) if parts else None
 
-    def drop_oldest(self, peer: Peer) -> None:
-        """Have `peer` skip what it has waited for longest, a stretch of the backlog at a time, until it is within
-        its limit. What its transport holds already, it gets.
+    def drop_oldest(self, peer: Peer, most: int) -> None:
+        """Have `peer` skip what it has waited for longest, until no more than `most` bytes are pending. What its
+        transport holds already, it gets.
         """
-        while peer.pending_bytes > self._max_pending and (taken := self.take(peer)) is not None:
-            parts, messages = taken
-            peer.drop(messages, sum(map(len, parts)))
+        while (excess := peer.pending_bytes - most) > 0 and (taken := self.take(peer, excess)) is not None:
+            self._drop(peer, taken)
+
+    def keep_newest(self, peer: Peer) -> None:
+        """Have `peer` skip all that its transport does not hold, but for the newest message."""
+        cursors = [member.cursor for member in peer.members if member.cursor is not None]
+        found = [(one, cursor) for cursor in cursors if (one := cursor.newest(self._splitter())) is not None]
+        if not found:
+            return
+        (_, position), last = max(found, key=itemgetter(0))
+        for cursor in cursors:
+            while cursor is not last or cursor.position < position:
+                most = position - cursor.position if cursor is last else None
+                taken = cursor.take(None, most, self._splitter)
+                if taken is None:
+                    break
+                self._drop(peer, taken)
+
+    def look_at(self, peer: Peer) -> None:
+        """Look at `peer`, which is behind, before it can be over its limit."""
+        self._check_at = min(self._check_at, self._flushed + self._max_pending - peer.pending_bytes)
 
     def forget(self, peer: Peer) -> None:
         """`peer` is behind no more, or is offered nothing more."""
@@ -228,17 +259,22 @@ class Flush:
                     member.channel.fall_behind(member)
             self.behind.add(peer)
             self.pacing.watch(peer)
-            room = self._flushed + self._max_pending - peer.pending_bytes
-            self._check_at = room if len(self.behind) == 1 else min(self._check_at, room)
+            if len(self.behind) == 1:
+                self._check_at = self._flushed + self._max_pending
+            self.look_at(peer)
 
     def _check(self) -> None:
-        room = self._max_pending
+        self._check_at = self._flushed + self._max_pending
         for peer in list(self.behind):
             if peer.pending_bytes > self._max_pending:
-                self._slow_consumer(peer)
-            if peer in self.behind:
-                room = min(room, self._max_pending - peer.pending_bytes)
-        self._check_at = self._flushed + room
+                self._policy.meet(peer)
+            if peer in self.behind and peer.pending_bytes <= self._max_pending:
+                self.look_at(peer)
+
+    @staticmethod
+    def _drop(peer: Peer, taken: tuple[Sequence[Part], int]) -> None:
+        parts, messages = taken
+        peer.drop(messages, sum(map(len, parts)))
 
 
 def _hears(peer: Peer, batches: Iterable[Batch]) -> list[tuple[Batch, Member]]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fastserver.handlers import Handlers
     from fastserver.peer import Peer
 
-UNHEARD: Final = (CloseReason.KICKED, CloseReason.HANDLER_ERROR)
+UNHEARD: Final = (CloseReason.KICKED, CloseReason.HANDLER_ERROR, CloseReason.MEMORY)
 """Close reasons after which no more of what a peer sent before is handled."""
 
 

@@ -23,6 +23,12 @@ BACKLOG: Final = 4096
 PROBES: Final = 3
 """Unanswered keepalive probes after which a connection is dead."""
 
+NOT_SENT: Final = 16 * 1024
+"""Bytes that may wait in the kernel unsent for a peer that wants the newest (TCP_NOTSENT_LOWAT)."""
+
+SocketOption = tuple[str, int]
+"""Its name in `socket`, and its value."""
+
 
 class Listeners:
     """All that one server accepts on."""
@@ -34,11 +40,14 @@ class Listeners:
         self._unix: list[tuple[str, tuple[int, int]]] = []
 
     async def open(
-        self, listeners: Iterable[Listener], keepalive: int | None, protocol: Callable[[Listener], asyncio.Protocol]
+        self,
+        listeners: Iterable[Listener],
+        options: Iterable[SocketOption],
+        protocol: Callable[[Listener], asyncio.Protocol],
     ) -> None:
         """Accept on all of `listeners`, with a new `protocol` for each connection. Raises `ListenError`.
 
-        `keepalive` is after how many seconds of silence TCP asks a peer whether it is there; None: never.
+        `options` are for TCP connections.
         """
         loop = asyncio.get_running_loop()
         unopened: list[tuple[Listener, socket.socket]] = []
@@ -51,7 +60,7 @@ class Listeners:
                     sockets = listen_tcp(listener.host, listener.port)
                     unopened += [(listener, one) for one in sockets]
                     for one in sockets:
-                        keep_alive(one, keepalive)
+                        set_options(one, options)
             for listener, listening in unopened:
                 unix = listener.path is not None
                 address = f"unix:{listener.path}" if unix else show_address(listening.getsockname())
@@ -119,23 +128,29 @@ def _bind_tcp(family: int, address: tuple[Any, ...]) -> socket.socket:
     return listening
 
 
-def keep_alive(listening: socket.socket, idle: int | None) -> None:
-    """Have TCP probe connections that `listening` accepts after `idle` seconds of silence, not at all if None.
-
-    Accepted sockets inherit it, so that it costs nothing at accept (as with nginx' so_keepalive).
-    """
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, idle is not None)
+def keep_alive(idle: int | None) -> list[SocketOption]:
+    """What has TCP probe a connection after `idle` seconds of silence, not at all if None."""
     if idle is None:
-        return
+        return []
     # Three probes at a third of the time each, as Redis does: the dead are known after twice the time.
-    for name, value in (
+    return [
+        ("SO_KEEPALIVE", 1),
         ("TCP_KEEPIDLE", idle),
         ("TCP_KEEPALIVE", idle),  # the same on macOS
         ("TCP_KEEPINTVL", max(1, idle // PROBES)),
         ("TCP_KEEPCNT", PROBES),
-    ):
+    ]
+
+
+def set_options(listening: socket.socket, options: Iterable[SocketOption]) -> None:
+    """Set `options`, as far as the system has them, for what `listening` accepts.
+
+    Accepted sockets inherit them, so that it costs nothing at accept (as with nginx' so_keepalive).
+    """
+    for name, value in options:
         if hasattr(socket, name):
-            listening.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+            level = socket.SOL_SOCKET if name.startswith("SO_") else socket.IPPROTO_TCP
+            listening.setsockopt(level, getattr(socket, name), value)
 
 
 def listen_unix(path: str) -> socket.socket:

@@ -7,6 +7,7 @@ import time
 from logging import WARNING
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from fastserver import notice
 from fastserver.account import Account
 from fastserver.backlog import Part
 from fastserver.channel import Channel, Member
@@ -169,20 +170,10 @@ class Peer(Account, asyncio.Protocol):
         rest: list[Part] = []
         messages = 0
         if self in self._server.flush.behind:
-            while (taken := self._server.flush.take(self)) is not None:
+            while (taken := self._server.slow_consumers.take(self)) is not None:
                 rest += taken[0]
                 messages += taken[1]
-            self._server.flush.forget(self)
-        self.leave_all()
-        if self._deadline is not None:
-            self._deadline.cancel()
-        self._deadline = self._server.call_later(within, self.abort)
-        if rest:
-            self.transport.writelines(rest)
-            self.hold((*self._held, *rest), self._held_messages + messages)
-        if not self._end() and self.transport.can_write_eof():
-            self.transport.write_eof()
-            self.resume_reading(Pause.NONE)
+        self._finish(rest, messages, within)
 
     def abort(self, reason: CloseReason = CloseReason.KICKED) -> None:
         """End the connection at once; what is pending is dropped."""
@@ -203,6 +194,7 @@ class Peer(Account, asyncio.Protocol):
             id=self.id,
             address=self.address,
             state=self.state,
+            slow=self in self._server.slow_consumers.lasting,
             reason=None if self.reason is None else self.reason.value,
             connected_at=wall - (now - self._since),
             last_message_at=None if self.last_message is None else wall - (now - self.last_message),
@@ -247,8 +239,14 @@ class Peer(Account, asyncio.Protocol):
             self._server.flush.rest(self)
         if self._server.pacing.active:
             self._server.pacing.rest(self)
+        if self._server.slow_consumers.block.active:
+            self._server.slow_consumers.block.rest(self)
         if self.throttle is not None:
             self.throttle.spend(splitter.count, len(data))
+        memory = self._server.memory
+        memory.room -= len(data)
+        if memory.room < 0:
+            memory.check()
 
     def eof_received(self) -> bool:
         self.ended = True
@@ -294,6 +292,59 @@ class Peer(Account, asyncio.Protocol):
     # From the server and the flush.
 
     @property
+    def incoming_bytes(self) -> int:
+        """Bytes it sent that are kept: of a message that is not complete, and of those that wait for handlers."""
+        return self.splitter.held + (0 if self.inbox is None else self.inbox.bytes)
+
+    def cut_off(self, reason: CloseReason) -> None:
+        """End the connection, and drop what its transport was not given; at once, if no last word was asked for."""
+        if not self._server.config.last_word:
+            self.abort(reason)
+        elif not self._closing:
+            self._closing = True
+            if self.reason is None:
+                self.reason = reason
+            self.drop_unheld()
+            self._finish([], 0, CLOSE_TIMEOUT)
+
+    def turn_away(self, reason: CloseReason) -> None:
+        """End a connection that was not let in."""
+        if self._server.config.last_word and self.role.hears and not self.transport.is_closing():
+            self._closing = True
+            self.reason = reason
+            self.transport.write(notice.closing(self._server, reason))
+            self.transport.close()
+        else:
+            self.abort(reason)
+
+    def miss(self) -> None:
+        """Get nothing of what is flushed from now on, which counts as dropped, until it is to hear again."""
+        hears = [member for member in self.members if member.left is None and not member.missing]
+        for member in hears:
+            member.channel.leave(member)
+            self._add(Member(member.channel, self, missing=True))
+        self.forget_left()
+
+    def hear_again(self) -> None:
+        """Get again what is flushed from now on."""
+        self._server.flush.run()
+        missed = [member for member in self.members if member.missing]
+        for member in missed:
+            member.channel.leave(member)
+            self.settle(member)
+        for member in missed:
+            self.add(member.channel)
+        self._server.flush.look_at(self)
+
+    def tell(self, frame: bytes) -> None:
+        """Send it a frame of its framing, in its place in the order."""
+        if self._direct is None:
+            # Of its own, so that what is sent to it alone has its place in the order, the backlog and the books.
+            self._direct = Channel("")
+            self.add(self._direct)
+        self._server.flush.publish(self._direct, None, frame, 1)
+
+    @property
     def read_time(self) -> float:
         """Loop time without what it was not read for, seconds: the clock of its timeouts."""
         return (self._paused_at if self._paused else self._server.time()) - self._unread
@@ -316,15 +367,15 @@ class Peer(Account, asyncio.Protocol):
         if (not self._paused or self.reason is not None) and not self.ended and not self.transport.is_closing():
             self.transport.resume_reading()
 
-    def add(self, channel: Channel) -> Member:
+    def add(self, channel: Channel) -> None:
         """Make it a member of `channel`."""
+        if self.missing:
+            self._add(Member(channel, self, missing=True))
+            return
         member = channel.join(self, self.transport.write)
-        self.members = (*self.members, member)
-        if channel is self._server.everyone:
-            self.member = member
+        self._add(member)
         if self in self._server.flush.behind:
             channel.fall_behind(member)
-        return member
 
     def deafen(self, reason: CloseReason) -> None:
         """Hear it no more; it still receives."""
@@ -339,12 +390,32 @@ class Peer(Account, asyncio.Protocol):
     def _send(self, frame: bytes) -> bool:
         if self._closing or not self.role.hears:
             return False
-        if self._direct is None:
-            # Of its own, so that what is sent to it alone has its place in the order, the backlog and the books.
-            self._direct = Channel("")
-            self.add(self._direct)
-        self._server.flush.publish(self._direct, None, frame, 1)
+        self.tell(frame)
         return True
+
+    def _add(self, member: Member) -> None:
+        self.members = (*self.members, member)
+        if member.channel is self._server.everyone:
+            self.member = member
+
+    def _finish(self, rest: list[Part], messages: int, within: float) -> None:
+        """Be offered nothing more; write `rest`, that many messages, and a last word if asked for; end our half."""
+        self._server.flush.forget(self)
+        self.leave_all()
+        if self._server.config.last_word and self.role.hears and self.reason is not CloseReason.EOF:
+            word = notice.closing(self._server, self.reason or CloseReason.KICKED)
+            self.offer(1, len(word))
+            rest.append(word)
+            messages += 1
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = self._server.call_later(within, self.abort)
+        if rest:
+            self.transport.writelines(rest)
+            self.hold((*self._held, *rest), self._held_messages + messages)
+        if not self._end() and self.transport.can_write_eof():
+            self.transport.write_eof()
+            self.resume_reading(Pause.NONE)
 
     def _end(self) -> bool:
         """Close the connection, if both sides have ended and nothing is left to pass on; whether it was."""

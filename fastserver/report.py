@@ -27,7 +27,9 @@ def report(peers: PeerMap) -> None:
     )
     for figures in peers.furthest_behind(NAMED):
         logger.info(
-            "report: peer %(id)d %(address)s %(state)s: %(pending_messages)d messages (%(pending_bytes)d bytes) "
+            "report: peer %(id)d %(address)s %(state)s"
+            + (", slow" if figures.slow else "")
+            + ": %(pending_messages)d messages (%(pending_bytes)d bytes) "
             "pending, %(messages_out)d out, %(dropped_messages)d dropped",
             figures.fields(),
         )

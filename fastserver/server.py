@@ -21,9 +21,11 @@ from fastserver.escape import escape
 from fastserver.flush import Flush
 from fastserver.framing import FRAMINGS, Splitter
 from fastserver.handlers import Handlers, OnConnect, OnDisconnect, OnMessage, OnMessages
+from fastserver.heartbeat import Heartbeat
 from fastserver.listen import Listener, Role
-from fastserver.listener import Listeners, show_address
+from fastserver.listener import NOT_SENT, Listeners, SocketOption, keep_alive, show_address
 from fastserver.log import Log
+from fastserver.memory import Memory
 from fastserver.peer import Peer
 from fastserver.peermap import PeerMap
 from fastserver.report import report, stopped
@@ -60,13 +62,15 @@ class Server:
         self.framer = self.splitter()
         """Frames what is sent."""
         self.slow_consumers = SlowConsumers(self)
-        self.flush = Flush(self.config.max_pending, self.slow_consumers.meet, self.slow_consumers.caught_up)
+        self.memory = Memory(self)
+        self.flush = Flush(self.config.max_pending, self.slow_consumers, self.memory, self.splitter)
         self.pacing = self.flush.pacing
         self.handlers = Handlers(self.config.max_waiting, self._handler_failed)
         self.handler_failures = 0
         """Exceptions that handlers raised."""
         self.admission = Admission(self.config)
-        self.timeouts = Timeouts(self.config, self.peers)
+        self.timeouts = Timeouts(self.config, self.peers, self.slow_consumers)
+        self.heartbeat = Heartbeat(self)
         self._throttled = (self.config.max_messages_per_second, self.config.max_bytes_per_second) != (None, None)
         self._channels: WeakValueDictionary[str, Channel] = WeakValueDictionary()
         self._half_closed: dict[Peer, None] = {}
@@ -93,14 +97,14 @@ class Server:
         self._ceiling = descriptors.ceiling()
         if not self.framing.compiled:
             self.log.line(WARNING, "no compiled splitters: running on the slower pure-Python ones")
-        await self.listeners.open(self.config.listeners, self.config.keepalive, self.accept)
+        await self.listeners.open(self.config.listeners, self._socket_options(), self.accept)
         for address, listener in self.listeners.open_at:
             kind = "listening on %(address)s, mode %(mode)s" + _role(listener.role)
             self.log.line(INFO, kind, address=address, mode=listener.mode, role=listener.role)
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Use the clock, the timers and the ticks of `loop`."""
-        self.time = loop.time
+        self.time = self.timeouts.time = loop.time
         self.call_later = self.timeouts.call_later = loop.call_later
         self.log = Log(self.config.log_messages, self.config.mode != "lines", loop.call_later)
         self.flush.call_soon = loop.call_soon
@@ -270,6 +274,7 @@ class Server:
         self.admission.admitted(peer, now)
         self.peers.add(peer)
         self.timeouts.watch()
+        self.heartbeat.watch()
         if self._throttled:
             peer.throttle = Throttle(self, peer)
         if peer.role.hears:
@@ -306,6 +311,7 @@ class Server:
             return
         self.admission.parted(peer)
         self.timeouts.forget(peer)
+        self.heartbeat.forget(peer)
         figures = self.peers.remove(peer)
         self.log.line(
             INFO,
@@ -318,6 +324,16 @@ class Server:
             self._emptied.set()
 
     # Its own.
+
+    def _socket_options(self) -> list[SocketOption]:
+        config = self.config
+        options = keep_alive(config.keepalive)
+        # Not under the other policies: it closes a living peer too, whose window stays shut for so long.
+        if config.slow_consumer == "disconnect" and config.tcp_user_timeout is not None:
+            options.append(("TCP_USER_TIMEOUT", max(1, round(config.tcp_user_timeout * 1000))))
+        if config.slow_consumer == "latest":
+            options.append(("TCP_NOTSENT_LOWAT", NOT_SENT))
+        return options
 
     def _handler_failed(self, peer: Peer, error: Exception) -> None:
         self.handler_failures += 1
@@ -353,7 +369,7 @@ class Server:
                     peers=len(self.peers),
                 )
             self._refused += 1
-        peer.abort(reason)
+        peer.turn_away(reason)
 
 
 def _role(role: Role) -> str:

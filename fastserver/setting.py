@@ -33,6 +33,8 @@ class Setting:
     """What is allowed, in words, where the rest does not say it."""
     entry: Callable[[str], object] | None = None
     """Checks one entry of a setting that can be given several times; raises `ValueError`, which says what is wrong."""
+    empty: bool = False
+    """Whether text may be empty."""
     off: bool = False
     """Whether it can be `off`, which is None: there is no limit then."""
     command: bool = True
@@ -58,12 +60,12 @@ class Setting:
         if self.type is bool:
             return "true or false"
         if self.low is None or self.high is None:
-            return "text that is not empty"
+            return "text" if self.empty else "text that is not empty"
         return f"{self.show(self.low)} to {self.show(self.high)}{', or off' if self.off else ''}"
 
     def show(self, value: Any) -> str:
         """`value` as a person writes it: `16 MiB`, `5 s`, `lines`."""
-        if value in (None, ()) or value is False:
+        if value in (None, (), "") or value is False:
             return "off" if value is False or self.off else "none"
         if value is True:
             return "on"
@@ -116,7 +118,7 @@ class Setting:
         elif self.low is not None and self.high is not None:
             fits = self.low <= value <= self.high  # false for nan too
         else:
-            fits = self.type is bool or (value != "" and "\0" not in value)
+            fits = self.type is bool or ((value != "" or self.empty) and "\0" not in value)
         if not fits:
             raise self.refused(value if shown is None else shown)
         return value

@@ -1,6 +1,6 @@
-"""Timeouts: peers that take too long over a message, and peers on which nothing moves.
+"""Timeouts: peers that take too long over a message, on which nothing moves, or that are far behind for long.
 
-Strategy: no timer is set when something arrives. All peers are looked at four times in the shorter limit, and what
+Strategy: no timer is set when something arrives. All peers are looked at four times in the shortest limit, and what
 has not changed since the last look is as old as that look at least. So a peer is closed when its time is over, or up
 to a quarter of the limit later. The clock is the peer's own: it stands still while we do not read it.
 """
@@ -17,28 +17,38 @@ if TYPE_CHECKING:
     from fastserver.config import Config
     from fastserver.peer import Peer
     from fastserver.peermap import PeerMap
+    from fastserver.slowconsumer import SlowConsumers
 
 LOOKS: Final = 4
-"""How often peers are looked at within the shorter limit."""
+"""How often peers are looked at within the shortest limit."""
 
 AT_ONCE: Final = 1000
 """Peers looked at without letting the loop do anything else."""
 
 
 class Timeouts:
-    """The message and idle timeouts of all of `peers`. `call_later` is the loop's, set when there is one."""
+    """The message and idle timeouts of all of `peers`, and `slow_after`, after which `slow_consumers` is told.
+
+    `call_later` and `time` (seconds) are the loop's, set when there is one.
+    """
 
     call_later: Callable[..., object]
+    time: Callable[[], float]
 
-    def __init__(self, config: Config, peers: PeerMap) -> None:
+    def __init__(self, config: Config, peers: PeerMap, slow_consumers: SlowConsumers) -> None:
         self._message = config.message_timeout
         self._idle = config.idle_timeout
-        self._interval = min((limit for limit in (self._message, self._idle) if limit is not None), default=0.0) / LOOKS
+        self._slow = config.slow_after
+        self._behind = config.max_pending // 4
+        self._slow_consumers = slow_consumers
+        limits = (self._message, self._idle, self._slow)
+        self._interval = min((limit for limit in limits if limit is not None), default=0.0) / LOOKS
         self._peers = peers
         self._looking = False
         # What was seen at the last look, and when that was first seen.
         self._begun: dict[Peer, tuple[int, float]] = {}
         self._moved: dict[Peer, tuple[int, int, float]] = {}
+        self._over: dict[Peer, float] = {}
 
     def watch(self) -> None:
         """There is a peer."""
@@ -50,6 +60,7 @@ class Timeouts:
         """`peer` is gone."""
         self._begun.pop(peer, None)
         self._moved.pop(peer, None)
+        self._over.pop(peer, None)
 
     def _look(self) -> None:
         self._looking = False
@@ -65,6 +76,8 @@ class Timeouts:
                     peer.close(CloseReason.MESSAGE_TIMEOUT)
                 elif self._idle is not None and self._idle_time(peer) >= self._idle:
                     peer.close(CloseReason.IDLE)
+                elif self._slow is not None and (seconds := self._slow_time(peer)) >= self._slow:
+                    self._slow_consumers.over_for(peer, seconds)
         if len(some) == AT_ONCE:
             self.call_later(0, self._look_at, peers)
 
@@ -88,3 +101,12 @@ class Timeouts:
             self._moved[peer] = (peer.bytes_in, peer.delivered_bytes, now)
             return 0.0
         return now - since
+
+    def _slow_time(self, peer: Peer) -> float:
+        """For how long it has been over a quarter of its limit behind, as far as was seen."""
+        if peer.pending_bytes <= self._behind:
+            self._over.pop(peer, None)
+            self._slow_consumers.lasting.discard(peer)
+            return 0.0
+        now = self.time()
+        return now - self._over.setdefault(peer, now)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fastserver.errors import ListenError
-from fastserver.listener import _inode, keep_alive, listen_tcp, listen_unix, remove_unix, show_address
+from fastserver.listener import _inode, keep_alive, listen_tcp, listen_unix, remove_unix, set_options, show_address
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_all_addresses_of_a_name_share_the_port_chosen() -> None:
 @pytest.mark.parametrize(("idle", "options"), [(60, (1, 60, 20, 3)), (2, (1, 2, 1, 3)), (None, (0, 0, 0, 0))])
 def test_accepted_sockets_are_kept_alive(idle: int | None, options: tuple[int, ...]) -> None:
     (listening,) = listen_tcp("127.0.0.1", 0)
-    keep_alive(listening, idle)
+    set_options(listening, keep_alive(idle))
     with listening, socket.create_connection(listening.getsockname()):
         listening.setblocking(True)
         accepted, _ = listening.accept()

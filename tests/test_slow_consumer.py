@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import pytest
@@ -65,7 +66,7 @@ def test_drop_oldest_drops_whole_messages_and_counts_them(steps: list[tuple[str,
     assert bytes(healthy.sent) == b"".join(spoken)
 
 
-def test_dropping_is_said_once_and_its_end_too(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_episode_is_one_line_that_says_how_long_and_how_many(caplog: pytest.LogCaptureFixture) -> None:
     simulation = Simulation(max_pending=LIMIT, slow_consumer="drop-oldest", log_messages=1)
     sender, _ = simulation.connect()
     _slow, reading = simulation.connect(0)
@@ -73,15 +74,241 @@ def test_dropping_is_said_once_and_its_end_too(caplog: pytest.LogCaptureFixture)
         for number in range(100):
             sender.data_received(message(number, 9990))
             simulation.loop.tick()
-        assert len(caplog.messages) == 1
-        assert "behind, more than 65536: dropping what it has waited for longest" in caplog.messages[0]
         simulation.loop.advance(2.0)
         reading.give_room(1 << 40)
     dropped = 100 - bytes(reading.sent).count(b"\n")
-    assert caplog.messages[1:] == [
-        f"peer 2 127.0.0.1:40002 has caught up after 2.0 s; {dropped} messages were dropped for it"
+    assert caplog.messages == [
+        "slow consumer 2 127.0.0.1:40002 has caught up after 2.0 s; policy drop-oldest, "
+        f"{dropped} messages dropped for it"
     ]
     assert bytes(reading.sent).endswith(message(99, 9990))
+
+
+def test_an_episode_that_ends_with_its_peer_is_said_too(caplog: pytest.LogCaptureFixture) -> None:
+    simulation = Simulation(max_pending=LIMIT, slow_consumer="drop-newest", log_messages=1)
+    sender, _ = simulation.connect()
+    _slow, reading = simulation.connect(0)
+    for number in range(100):
+        sender.data_received(message(number, 9990))
+        simulation.loop.tick()
+    with caplog.at_level(logging.WARNING, "fastserver"):
+        reading.reset()
+        simulation.loop.tick()
+    assert caplog.messages == [
+        "slow consumer 2 127.0.0.1:40002 is gone after 0.0 s; policy drop-newest, 100 messages dropped for it"
+    ]
+
+
+def test_drop_oldest_keeps_the_newest_that_fit() -> None:
+    simulation = Simulation(max_pending=LIMIT, slow_consumer="drop-oldest", log_messages=0)
+    sender, _ = simulation.connect()
+    slow, reading = simulation.connect(0)
+    sender.data_received(b"first\n")
+    simulation.loop.tick()
+    sender.data_received(b"".join([message(number, 90) for number in range(2000)]))
+    simulation.loop.tick()
+    assert LIMIT * 7 // 8 < slow.figures().pending_bytes <= LIMIT
+    reading.give_room(1 << 40)
+    kept = bytes(reading.sent).count(b"\n") - 1
+    assert bytes(reading.sent) == b"first\n" + b"".join([message(number, 90) for number in range(2000 - kept, 2000)])
+
+
+def test_drop_newest_keeps_the_oldest_and_begins_again_when_a_quarter_is_free() -> None:
+    simulation = Simulation(max_pending=LIMIT, slow_consumer="drop-newest", notify_drops=True, log_messages=0)
+    sender, _ = simulation.connect()
+    slow, reading = simulation.connect(0)
+    for number in range(20):
+        sender.data_received(message(number, 9990))
+        simulation.loop.tick()
+    assert slow.figures().pending_messages == 7  # the one that passed the limit is the last
+    reading.give_room(5 * 10_000)
+    sender.data_received(message(20, 9990))
+    simulation.loop.tick()
+    reading.give_room(1 << 40)
+    sender.data_received(message(21, 9990))
+    simulation.loop.tick()
+    lines = bytes(reading.sent).splitlines(keepends=True)
+    assert lines[:7] == [message(number, 9990) for number in range(7)]
+    missed = json.loads(lines[7])
+    assert missed["fastserver"] == "missed"
+    first = 7 + missed["messages"]
+    assert lines[8:] == [message(number, 9990) for number in range(first, 22)]
+    assert slow.figures().dropped_messages == missed["messages"] in (13, 14)
+
+
+def test_latest_gives_the_newest_alone_until_it_has_caught_up() -> None:
+    simulation = Simulation(max_pending=LIMIT, slow_consumer="latest", log_messages=0)
+    sender, _ = simulation.connect()
+    slow, reading = simulation.connect(0)
+    for number in range(20):
+        sender.data_received(message(number, 9990))
+        simulation.loop.tick()
+    slow.data_received(b"mine\n")
+    simulation.loop.tick()
+    reading.give_room(10_000)  # its transport is empty, and given the newest then
+    for number in range(20, 23):
+        sender.data_received(message(number, 9990))
+        simulation.loop.tick()
+    reading.give_room(10_000)
+    for number in range(23, 25):
+        sender.data_received(message(number, 90))
+        simulation.loop.tick()
+    reading.give_room(1 << 40)
+    sender.data_received(b"all\n")
+    simulation.loop.tick()
+    assert bytes(reading.sent) == (
+        message(0, 9990) + message(19, 9990) + message(22, 9990) + message(24, 90) + b"all\n"
+    )
+    assert slow.figures().dropped_messages == 25 - 4
+
+
+def test_senders_wait_for_a_blocking_peer_until_it_is_under_half_its_limit() -> None:
+    simulation = Simulation(max_pending=LIMIT, slow_consumer="block", log_messages=0)
+    (sender, sending), (other, telling) = simulation.connect(), simulation.connect()
+    slow, reading = simulation.connect(0)
+    for number in range(7):
+        sender.data_received(message(number, 9990))
+        simulation.loop.tick()
+    for peer in sender, other, slow:
+        peer.data_received(b"one more read\n")
+    simulation.loop.tick()
+    simulation.loop.advance(2.0)  # pacing is over
+    assert not sending.reading
+    assert not telling.reading
+    reading.give_room(30_000)
+    simulation.loop.advance(1.1)
+    assert not sending.reading
+    reading.give_room(20_000)
+    simulation.loop.advance(1.1)
+    assert sending.reading
+    assert telling.reading
+    reading.give_room(1 << 40)
+    assert slow.figures().dropped_messages == 0
+    assert bytes(reading.sent) == b"".join([message(number, 9990) for number in range(7)]) + b"one more read\n" * 2
+
+
+def test_a_peer_that_senders_wait_for_is_heard_itself() -> None:
+    simulation = Simulation(max_pending=LIMIT, slow_consumer="block", log_messages=0)
+    pair = [simulation.connect(0), simulation.connect(0)]
+    for number in range(100):  # each sends 1 MB before it reads
+        for peer, transport in pair:
+            if number > 10:
+                simulation.loop.advance(0.02)
+                assert transport.reading
+            peer.data_received(message(number, 9990))
+            simulation.loop.tick()
+    for _, transport in pair:
+        transport.give_room(1 << 40)
+        assert bytes(transport.sent) == b"".join([message(number, 9990) for number in range(100)])
+
+
+def test_senders_wait_no_longer_than_the_timeout_in_any_minute_and_then_the_furthest_is_closed() -> None:
+    simulation = Simulation(max_pending=LIMIT, slow_consumer="block", block_timeout=6.0, log_messages=0)
+    sender, sending = simulation.connect()
+    (far, _), (farther, _) = simulation.connect(1000), simulation.connect(0)
+
+    def fill() -> None:
+        for number in range(7):
+            sender.data_received(message(number, 9990))
+            simulation.loop.tick()
+        sender.data_received(b"and rest\n")
+        simulation.loop.tick()
+
+    fill()
+    simulation.loop.advance(5.9)
+    assert not sending.reading
+    simulation.loop.advance(0.2)
+    assert (far.reason, farther.reason) == (None, "slow_consumer")
+    assert not sending.reading  # the other has its own six seconds now
+    simulation.loop.advance(5.5)
+    far.transport.give_room(1 << 40)  # type: ignore[attr-defined]
+    assert sending.reading
+    far.transport.room = 0  # type: ignore[attr-defined]
+    simulation.loop.advance(10.0)
+    fill()
+    assert not sending.reading
+    simulation.loop.advance(0.4)
+    assert far.reason is None
+    simulation.loop.advance(0.2)  # 5.7 and 0.5 in this minute
+    assert far.reason == "slow_consumer"
+    simulation.loop.advance(1.0)
+    assert sending.reading
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("lines", b'{"fastserver": "closing", "reason": "slow_consumer"}\n'),
+        ("msgpack", b"\x00\x00\x00\x29\x82\xaafastserver\xa7closing\xa6reason\xadslow_consumer"),
+        ("msgpack-stream", b"\x82\xaafastserver\xa7closing\xa6reason\xadslow_consumer"),
+    ],
+)
+def test_the_last_word_comes_behind_what_the_transport_had(mode: str, expected: bytes) -> None:
+    simulation = Simulation(mode=mode, max_pending=LIMIT, last_word=True, log_messages=0)
+    sender, _ = simulation.connect()
+    slow, reading = simulation.connect(1000)
+    frame = simulation.server.frame(b"x" * 9990)
+    for _ in range(20):
+        sender.data_received(frame)
+        simulation.loop.tick()
+    assert slow.reason == "slow_consumer"
+    assert not reading.lost
+    reading.give_room(1 << 40)
+    assert bytes(reading.sent) == frame + expected
+    assert reading.ended
+    figures = slow.figures()
+    assert figures.messages_out == 2
+    assert figures.pending_messages == 0
+    assert figures.offered_messages == 2 + figures.dropped_messages
+
+
+def test_nothing_is_said_unasked() -> None:
+    simulation = Simulation(max_pending=LIMIT, slow_consumer="drop-oldest", log_messages=0)
+    sender, _ = simulation.connect()
+    slow, reading = simulation.connect(0)
+    for number in range(20):
+        sender.data_received(message(number, 9990))
+        simulation.loop.tick()
+    reading.give_room(1 << 40)
+    slow.close()
+    assert all(line.endswith(b"x") for line in bytes(reading.sent).splitlines())
+
+
+def test_slow_after_closes_under_disconnect_what_is_a_quarter_behind_for_so_long(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    simulation = Simulation(max_pending=LIMIT, slow_after=8.0, log_messages=1, message_timeout=None)
+    sender, _ = simulation.connect()
+    (slow, _), (better, reading) = simulation.connect(0), simulation.connect(0)
+    for number in range(3):
+        sender.data_received(message(number, 9990))
+        simulation.loop.tick()
+    simulation.loop.advance(6.0)
+    reading.give_room(20_000)
+    assert slow.reason is None
+    simulation.loop.advance(6.0)
+    assert slow.reason == "slow_consumer"
+    assert better.reason is None
+    assert "has been more than 16384 bytes behind for 8.0 s: closing it" in caplog.text
+
+
+def test_slow_after_marks_and_logs_once_under_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    simulation = Simulation(
+        max_pending=LIMIT, slow_after=8.0, slow_consumer="drop-oldest", log_messages=5, message_timeout=None
+    )
+    sender, _ = simulation.connect()
+    slow, reading = simulation.connect(0)
+    for number in range(3):
+        sender.data_received(message(number, 9990))
+        simulation.loop.tick()
+    with caplog.at_level(logging.WARNING, "fastserver"):
+        simulation.loop.advance(30.0)
+        assert slow.reason is None
+        assert slow.figures().slow
+        reading.give_room(1 << 40)
+        simulation.loop.advance(10.0)
+    assert caplog.messages == ["peer 2 127.0.0.1:40002 has been more than 16384 bytes behind for 8.0 s"]
+    assert not slow.figures().slow
 
 
 def test_disconnect_closes_it_and_counts_what_it_did_not_get() -> None:
