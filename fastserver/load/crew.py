@@ -1,0 +1,198 @@
+"""The processes of a load, led through its runs."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from types import TracebackType
+from typing import Any, Final
+
+from fastserver.load.board import (
+    DONE,
+    HEARD,
+    HEARD_AT,
+    MESSAGES,
+    OVER,
+    RECEIVERS,
+    SENDERS,
+    SPAWN,
+    STOP,
+    WRITTEN_OFF,
+    Board,
+    shared,
+)
+from fastserver.load.errors import LoadError
+from fastserver.load.link import open_links, reach
+from fastserver.load.plan import Plan
+from fastserver.load.settle import probe
+from fastserver.load.traffic import Tally
+from fastserver.load.wire import Role
+from fastserver.load.worker import Order, work
+
+TICK: Final = 0.01
+"""Seconds after which to look how far the processes are."""
+SHOWN: Final = 0.2
+"""Seconds after which to tell of it."""
+LEAD: Final = 0.02
+"""Seconds between saying when to begin and then: all processes have to hear of it."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a load is."""
+
+    step: str
+    """`connecting`, `throughput` or `check`."""
+    seconds: float = 0.0
+    of: float = 0.0
+    messages_per_second: float = 0.0
+    """Since the last one."""
+    deliveries_per_second: float = 0.0
+
+
+class Called(Exception):
+    """The load was stopped before a run began."""
+
+
+class Crew:
+    """The processes of `plan`, for as long as its block. See `run` for the functions that are called."""
+
+    def __init__(self, plan: Plan, progress: Callable[[Progress], None], stop: Callable[[], bool]) -> None:
+        self.plan = plan
+        self.stopped = False
+        self._progress = progress
+        self._stop = stop
+        self._controls: list[Connection] = []
+        self._processes: list[Any] = []
+
+    def __enter__(self) -> Crew:
+        """Raises `LoadError` if the server cannot be reached."""
+        plan = self.plan
+        self._target, first = reach(plan.address)
+        first.close()
+        memory = shared(plan.processes + 1)
+        self._board = Board(memory, plan.processes)
+        with _no_interrupt():
+            for index in range(plan.processes):
+                ours, theirs = SPAWN.Pipe()
+                process = SPAWN.Process(target=work, args=(plan, index, self._target, memory, theirs), daemon=True)
+                process.start()
+                theirs.close()
+                self._controls.append(ours)
+                self._processes.append(process)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for control in self._controls:
+            control.close()
+        for process in self._processes:
+            process.join(None if error is None else 2.0)
+            if process.is_alive():
+                process.kill()
+                process.join()
+            process.close()
+
+    def take_part(
+        self, order: Order, seconds: float, begun: Callable[[], None], ended: Callable[[], None]
+    ) -> tuple[Tally, float]:
+        """One run: what it found, and how many seconds it took. Raises `LoadError`, `Called` if it never began."""
+        board = self._board
+        board.clear()
+        self._progress(Progress("connecting"))
+        for control in self._controls:
+            control.send(order)
+        self._answers()
+        prober = open_links(self._target, self.plan.wire, [(self.plan.connections, Role.SEND)])[0]
+        try:
+            probe(prober, self.plan.wire, board, str(self.plan.address), self._pause)
+        finally:
+            prober.close()
+        self._answers()
+        begun()
+        start = time.monotonic_ns() + int(LEAD * 1e9)
+        end = start + int(seconds * 1e9)
+        for control in self._controls:
+            control.send((start, end))
+        sent = self._watch("throughput" if order.rate is None else "check", start, end)
+        ended()
+        board.orders[OVER] = 1
+        tallies = self._answers()
+        for tally in tallies[1:]:
+            tallies[0].add(tally)
+        return tallies[0], (max(sent, board.latest(HEARD_AT)) - start) / 1e9
+
+    def total(self, name: int) -> int:
+        """That number of the last run, of all processes together."""
+        return self._board.total(name)
+
+    def _watch(self, step: str, start: int, end: int) -> int:
+        """Wait until everything was sent and heard; when sending ended."""
+        board, patience = self._board, self.plan.patience * 1e9
+        shown_at, shown = start, (0, 0)
+        heard, heard_at = 0, start
+        while True:
+            time.sleep(TICK)
+            now = time.monotonic_ns()
+            if board.total(HEARD) != heard:
+                heard, heard_at = board.total(HEARD), now
+            if now < end and (self._stop() or not board.total(RECEIVERS) or not board.total(SENDERS)):
+                self.stopped |= self._stop()
+                board.orders[STOP] = 1
+                end = now
+            quiet = now - max(heard_at, start) > patience
+            if board.total(DONE) == len(self._controls) and board.outstanding <= 0:
+                return end
+            if quiet and board.outstanding > 0:
+                board.mine[WRITTEN_OFF] += board.outstanding
+            if quiet and now - end > patience:  # someone cannot even send what it began
+                return end
+            if now - shown_at > SHOWN * 1e9:
+                sent = (board.total(MESSAGES), heard)
+                rates = [(new - old) / (now - shown_at) * 1e9 for new, old in zip(sent, shown, strict=True)]
+                deliveries = rates[1] / self.plan.mix.delivered(self.plan.wire)
+                self._progress(Progress(step, (now - start) / 1e9, (end - start) / 1e9, rates[0], deliveries))
+                shown_at, shown = now, sent
+            if any(not process.is_alive() for process in self._processes):
+                raise LoadError("a process of the load has ended")
+
+    def _pause(self, seconds: float) -> None:
+        if self._stop():
+            self.stopped = True
+            raise Called
+        time.sleep(seconds)
+
+    def _answers(self) -> list[Any]:
+        """What each process answers. Raises `LoadError` if that is one."""
+        answers: dict[Connection, Any] = {}
+        while len(answers) < len(self._controls):
+            for control in wait([one for one in self._controls if one not in answers], timeout=TICK):
+                assert isinstance(control, Connection)
+                try:
+                    answer = control.recv()
+                except EOFError:
+                    raise LoadError("a process of the load has ended") from None
+                if isinstance(answer, LoadError):
+                    raise LoadError(f"{self.plan.address}: {answer}")
+                answers[control] = answer
+            self._pause(0)
+        return [answers[control] for control in self._controls]
+
+
+class _no_interrupt:
+    """Processes started within do not hear of Ctrl-C before they can say that it is not for them."""
+
+    def __enter__(self) -> None:
+        if sys.platform != "win32":
+            self._before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
+    def __exit__(self, *_: object) -> None:
+        if sys.platform != "win32":
+            with suppress(OSError):
+                signal.pthread_sigmask(signal.SIG_SETMASK, self._before)

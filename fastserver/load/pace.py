@@ -1,0 +1,102 @@
+"""When publishers may send their next writes: at a fixed rate, flat out, or in lockstep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+from fastserver.load.board import Board
+from fastserver.load.link import Link
+from fastserver.load.plan import Plan
+
+AHEAD: Final = 256 * 1024
+"""Bytes per receiver that flat-out publishers may be ahead: servers cut off receivers that are much further behind."""
+BURST: Final = 16
+"""Writes that a flat-out publisher sends before what arrives is read: to look for that each time would slow it down."""
+BURST_BYTES: Final = 64 * 1024
+"""The same in bytes: a write is always sent, whatever its length."""
+LOOK: Final = 0.0002
+"""Seconds after which to look again at what only other processes can change."""
+WAIT: Final = 0.05
+"""Seconds to wait where only what arrives can change something."""
+SPIN: Final = 0.0001
+"""Seconds before a write is due from which on not to sleep: the system wakes a sleeper about half as late."""
+
+
+class Pace(Protocol):
+    """Lets publishers send. `offer(link, writes)` is how."""
+
+    def grant(self, now: int) -> float:
+        """Offer what may be sent `now` (nanoseconds of the monotonic clock); for how many seconds that is all."""
+
+
+Offer = Callable[[Link, int], None]
+
+
+class FixedRate:
+    """So many messages a second of all publishers together, evenly spread over them and over time.
+
+    What is due stays due: who could not send it then sends it later, and its latency counts from when it was due.
+    """
+
+    def __init__(self, plan: Plan, rate: float, start: int, links: Sequence[Link], offer: Offer) -> None:
+        self._links = links
+        self._offer = offer
+        self._senders = plan.senders
+        self._interval = plan.batch / rate * 1e9
+        self._start = start
+        self._turn = 0  # whose turn it is, of the links here
+        self._write = 0  # which of its writes
+
+    def due(self, publisher: int, write: int) -> int:
+        """When that write of that publisher is due, nanoseconds of the monotonic clock."""
+        return self._start + int((write * self._senders + publisher) * self._interval)
+
+    def grant(self, now: int) -> float:
+        if not self._links:
+            return WAIT
+        while (due := self.due(self._links[self._turn].number, self._write)) <= now:
+            self._offer(self._links[self._turn], 1)
+            self._turn += 1
+            if self._turn == len(self._links):
+                self._turn = 0
+                self._write += 1
+        return max(0.0, (due - now) / 1e9 - SPIN)
+
+
+class FlatOut:
+    """As fast as the server takes it, though never further ahead of the receivers than `AHEAD`."""
+
+    def __init__(self, plan: Plan, longest: int, board: Board, links: Sequence[Link], offer: Offer) -> None:
+        self._links = links
+        self._offer = offer
+        self._board = board
+        self._window = AHEAD * plan.hearers
+        self._burst = max(1, min(BURST, BURST_BYTES // longest))
+        self._closed = WAIT if plan.processes == 1 else LOOK
+
+    def grant(self, now: int) -> float:
+        if self._board.outstanding >= self._window:
+            return self._closed
+        offered = False
+        for link in self._links:
+            if not link.queued:
+                self._offer(link, self._burst)
+                offered = True
+        return 0.0 if offered else WAIT
+
+
+class Lockstep:
+    """One write of each publisher, and the next once everyone has heard them all."""
+
+    def __init__(self, board: Board, links: Sequence[Link], offer: Offer) -> None:
+        self._links = links
+        self._offer = offer
+        self._board = board
+
+    def grant(self, now: int) -> float:
+        if self._board.outstanding <= 0:
+            for link in self._links:
+                if not link.queued:
+                    self._offer(link, 1)
+        return WAIT

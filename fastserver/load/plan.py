@@ -1,0 +1,161 @@
+"""What a load is to do: who publishes, who subscribes, what, how fast and for how long."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Final
+
+from fastserver.address import Address
+from fastserver.config import DEFAULT_HOST, DEFAULT_PORT, SETTINGS
+from fastserver.errors import ConfigError
+from fastserver.load.mix import FORM, Mix, writes
+from fastserver.load.stamp import MOST
+from fastserver.load.wire import WIRES, Wire
+from fastserver.setting import Setting
+
+
+def processors() -> int:
+    """How many processors this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _setting(default: Any, help: str, *, kind: type | None = None, **more: Any) -> Any:
+    return field(default=default, metadata={"help": help, "type": kind or type(default), "default": default, **more})
+
+
+def _mix(text: str) -> Mix:
+    try:
+        return Mix(text)
+    except ValueError as error:
+        raise ConfigError(f"--size: {text!r} is not allowed: {error}; allowed is {FORM}") from None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One load. Raises `ConfigError` for a value, or values together, that are not allowed."""
+
+    address: Address = Address(DEFAULT_HOST, DEFAULT_PORT)  # noqa: RUF009 - it is frozen
+    wire: Wire = WIRES["lines"]
+    publishers: int = _setting(1, "Connections that publish.", unit="connections", low=1, high=100_000)
+    subscribers: int = _setting(10, "Connections that hear what they publish.", unit="connections", low=1, high=100_000)
+    all_to_all: int | None = _setting(
+        None,
+        "Instead of both: connections that publish, and hear all the others.",
+        kind=int,
+        unit="connections",
+        low=2,
+        high=100_000,
+        off=True,
+    )
+    size: str = _setting("64", "Bytes of a payload, the framing around it not counted; or a mix.", form=FORM)
+    batch: int = _setting(1, "Messages in one write.", unit="messages", low=1, high=1_000_000)
+    rate: float | None = _setting(
+        None,
+        "Messages a second of all publishers together; off is flat out, though never far ahead of the subscribers.",
+        kind=float,
+        unit="messages",
+        low=0.001,
+        high=1e9,
+        off=True,
+    )
+    lockstep: bool = _setting(
+        False,
+        "Send the next write only once everyone has the last: it fixes what the server finds to read at a time, so "
+        "that processor time compares between servers.",
+    )
+    duration: float = _setting(5.0, "How long to measure throughput.", unit="seconds", low=0.001, high=86_400)
+    check: float | None = _setting(
+        2.0,
+        "How long to measure latency and look for loss afterwards, in a run of its own.",
+        unit="seconds",
+        low=0.001,
+        high=86_400,
+        off=True,
+    )
+    processes: int = _setting(
+        # Half of the processors: the server needs some. Beyond four, none was ever the bottleneck.
+        max(1, min(4, processors() // 2)),
+        "Processes that make the load.",
+        unit="processes",
+        low=1,
+        high=256,
+    )
+    pid: int | None = _setting(
+        None,
+        "The server's process, if it is on this machine: its processor time per delivery is reported then.",
+        kind=int,
+        low=1,
+        high=2**31 - 1,
+    )
+    patience: float = _setting(
+        2.0, "After the last write, how long to wait while nothing arrives.", unit="seconds", low=0.001, high=3600
+    )
+    echo: bool = _setting(False, "The server runs with --echo: who publishes and hears, hears itself too.")
+    processors: frozenset[int] | None = None
+    """The processors its processes run on; None is all that this one may use."""
+
+    def __post_init__(self) -> None:
+        for setting in OPTIONS:
+            value = getattr(self, setting.name)
+            if value is not None or setting.default is not None:
+                object.__setattr__(self, setting.name, setting.check(value))
+        if self.echo:
+            object.__setattr__(self, "wire", replace(self.wire, echo=True))
+        try:
+            writes(self.wire, self.mix, self.batch)
+        except ValueError as error:
+            raise ConfigError(f"--batch: {self.batch} is not allowed: {error}") from None
+        if self.lockstep and self.rate is not None:
+            raise ConfigError(f"--rate: {self.rate:g} is not allowed with --lockstep, which has none")
+        if self.lockstep and self.processes > 1:
+            raise ConfigError(f"--processes: {self.processes} is not allowed with --lockstep, which has one")
+        if (self.check or 0) * (self.rate or 0) >= MOST:
+            raise ConfigError(f"--check: {self.check:g} is not allowed with --rate {self.rate:g}: too many messages")
+
+    @property
+    def mix(self) -> Mix:
+        """The sizes of its messages."""
+        return _mix(self.size)
+
+    @property
+    def both(self) -> int:
+        """Connections that publish and hear."""
+        return self.all_to_all if self.all_to_all and self.wire.both else 0
+
+    @property
+    def senders(self) -> int:
+        """Connections that publish."""
+        return self.all_to_all or self.publishers
+
+    @property
+    def receivers(self) -> int:
+        """Connections that hear."""
+        return self.all_to_all or self.subscribers
+
+    @property
+    def connections(self) -> int:
+        """All of them. The first `senders` publish, the last `receivers` hear."""
+        return self.senders + self.receivers - self.both
+
+    @property
+    def hearers(self) -> int:
+        """How many hear one message."""
+        return self.receivers - (1 if self.both and not self.wire.echo else 0)
+
+
+OPTIONS: Final = tuple(
+    Setting(name=item.name, **{"help": "", **item.metadata}) for item in fields(Plan) if item.metadata
+)
+"""The settings of `fastserver bench` alone, in the order of its help."""
+
+_SERVER: Final = {setting.name: setting for setting in SETTINGS}
+SERVER: Final = (
+    replace(_SERVER["host"], help="Address or name of the server."),
+    replace(_SERVER["port"], help="Its TCP port.", low=1),
+    replace(_SERVER["unix"], help="Its Unix socket; replaces host and port."),
+    _SERVER["mode"],
+)
+"""Where the server is, and what it speaks, in the words of its own options."""

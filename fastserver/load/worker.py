@@ -1,0 +1,83 @@
+"""A process of the load: its connections, run after run."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+from fastserver.descriptors import raise_limit
+from fastserver.load.board import RECEIVERS, SENDERS, Board
+from fastserver.load.checking import Checking
+from fastserver.load.counting import Counting
+from fastserver.load.errors import LoadError
+from fastserver.load.link import Link, Target, open_links
+from fastserver.load.plan import Plan
+from fastserver.load.settle import settle
+from fastserver.load.traffic import Tally, Traffic
+from fastserver.load.wire import Role
+
+
+@dataclass(frozen=True)
+class Order:
+    """A run to take part in: a checking one at `rate` messages a second, or one for throughput if that is None."""
+
+    rate: float | None = None
+
+
+def work(plan: Plan, index: int, target: Target, memory: Any, control: Connection) -> None:
+    """Be process `index` of a load, until there is nobody at the other end of `control`.
+
+    To an `Order` it answers None once its connections are open, and again once they have settled, or with a
+    `LoadError`. To a start and an end it answers with what it has found.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started us
+    raise_limit()
+    gc.disable()
+    if plan.processors is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, plan.processors)
+    board = Board(memory, index)
+    try:
+        while True:
+            _take_part(plan, index, target, board, control, control.recv())
+    except (EOFError, BrokenPipeError):
+        return
+
+
+def _take_part(plan: Plan, index: int, target: Target, board: Board, control: Connection, order: Order) -> None:
+    links: list[Link] = []
+    try:
+        links = open_links(target, plan.wire, [one for one in roles(plan) if one[0] % plan.processes == index])
+        board.mine[RECEIVERS] = sum(link.role.hears for link in links)
+        board.mine[SENDERS] = sum(link.role.heard for link in links)
+        control.send(None)
+        settle(links, plan.wire, board, control.fileno())
+        control.send(None)
+        when = control.recv()
+        if when is not None:
+            control.send(_run(plan, board, links, control.fileno(), order, *when))
+    except LoadError as error:
+        control.send(error)
+    finally:
+        for link in links:
+            link.close()
+
+
+def _run(plan: Plan, board: Board, links: list[Link], control: int, order: Order, start: int, end: int) -> Tally:
+    traffic: Traffic
+    if order.rate is None:
+        traffic = Counting(plan, board, links, control, start)
+    else:
+        traffic = Checking(plan, board, links, control, order.rate, start)
+    gc.collect()
+    return traffic.run(start, end)
+
+
+def roles(plan: Plan) -> list[tuple[int, Role]]:
+    """Each connection's number and role."""
+    if plan.both:
+        return [(number, Role.BOTH) for number in range(plan.both)]
+    return [(number, Role.SEND if number < plan.senders else Role.RECEIVE) for number in range(plan.connections)]
