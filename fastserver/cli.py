@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import click
 
 from fastserver.config import SETTINGS, WAIT, Config
 from fastserver.errors import ConfigError, ListenError
+from fastserver.load.plan import OPTIONS, SERVER
 from fastserver.setting import Setting
 
 SERVE_HELP = """Pass every message to everyone connected.
@@ -23,6 +25,20 @@ CONNECT_HELP = """Talk to a server: what is typed or piped in is sent, what arri
 ADDRESS is HOST:PORT or unix:PATH, 127.0.0.1:3000 if not given. A message is a line; in the msgpack modes a line of
 JSON, with {"$bin": "BASE64"} for bytes.
 """
+
+BENCH_HELP = """Measure a server: how much it passes on, how fast, and whether all of it arrives.
+
+Two runs, each with connections of its own. The first measures throughput: it sends as much as the server takes (or
+--rate, or in --lockstep) and only counts what arrives. The second looks at every message: was it lost, out of order,
+changed, and how long did it take? It sends at --rate; if none is given, at half of what was measured at most, and so
+little that looking is not what takes the time. Latency counts from when a message was due, sent late or not.
+
+A size is that of the payload; the framing around it comes on top. Nothing else should use the server meanwhile. The
+exit code is 1 if anything was lost, out of order or changed, or a connection closed. Ctrl-C ends it early, with a
+report.
+"""
+
+BENCH = (*SERVER, *OPTIONS)
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -38,6 +54,16 @@ def _option(setting: Setting) -> click.Option:
         type=str,
         metavar=None if flag else "|".join(setting.choices) or setting.unit.upper() or setting.name.upper(),
         help=setting.help + default,
+    )
+
+
+def _report(kind: str) -> click.Option:
+    return click.Option(
+        [f"--{kind}"],
+        is_flag=False,
+        flag_value="-",
+        metavar="[FILE]",
+        help=f"Write the result as {kind.upper()} to FILE, or, without FILE, to standard output instead of the table.",
     )
 
 
@@ -57,11 +83,17 @@ def _connect(address: str, wait: str | None, **given: Any) -> int:
     return run_loop(terminal(address, wait=seconds, **_settled(given)))
 
 
-def _settled(given: dict[str, Any]) -> dict[str, Any]:
+def _bench(json: str | None, csv: str | None, **given: Any) -> int:
+    from fastserver.load.command import bench
+
+    return bench(json, csv, **_settled(given, BENCH))
+
+
+def _settled(given: dict[str, Any], settings: Iterable[Setting] = SETTINGS) -> dict[str, Any]:
     """The settings given on the command line, or else in the environment. Raises `ConfigError`."""
     # Not left to click: to a flag's variable it says neither the option nor what is allowed.
     settled = {}
-    for setting in SETTINGS:
+    for setting in settings:
         if setting.name not in given:
             continue
         value, text = given[setting.name], os.environ.get(setting.variable)
@@ -99,6 +131,15 @@ def command() -> click.Group:
         context_settings=CONTEXT,
     )
     serve.add_command(connect)
+    bench = click.Command(
+        name="bench",
+        callback=_bench,
+        params=[*map(_option, BENCH), *(_report(name) for name in ("json", "csv"))],
+        help=BENCH_HELP,
+        short_help="Measure a server: throughput, latency, loss.",
+        context_settings=CONTEXT,
+    )
+    serve.add_command(bench)
     return serve
 
 

@@ -1,0 +1,125 @@
+"""`fastserver bench`: what it is asked for, how it shows how far it is, and what it leaves behind."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+import click
+
+from fastserver.address import Address
+from fastserver.config import DEFAULT_HOST, DEFAULT_MODE, DEFAULT_PORT
+from fastserver.errors import ConfigError
+from fastserver.load.plan import Plan
+from fastserver.load.record import COLUMNS, to_csv, to_json
+from fastserver.load.run import LoadError, Progress, run
+from fastserver.load.table import table
+from fastserver.load.wire import WIRES
+
+INTERRUPTED: Final = 130  # as the shell says of a program that Ctrl-C ended
+STDOUT: Final = "-"
+
+
+def bench(json: str | None, csv: str | None, **given: Any) -> int:
+    """Makes the load that `given` (settings by name) asks for, reports it, and gives the exit code.
+
+    0: everything arrived. 1: the server could not be reached or closed a connection, or a message was lost, came out
+    of order or changed. 130: Ctrl-C; what was measured until then is reported. Raises `ConfigError`.
+    """
+    if json == csv == STDOUT:
+        raise ConfigError("--json and --csv cannot both go to standard output: give one of them a file")
+    plan = _plan(given)
+    header = _prepare(json, csv)
+    try:
+        with _interrupt() as interrupted, _progress() as show:
+            result = run(plan, progress=show, stop=lambda: bool(interrupted))
+    except LoadError as error:
+        print(f"fastserver: {error}", file=sys.stderr)
+        return 1
+    if result.throughput is not None:
+        for name, text in ((json, to_json(result)), (csv, to_csv(result, header))):
+            if name == STDOUT:
+                sys.stdout.write(text)
+            elif name is not None:
+                with Path(name).open("w" if text.startswith("{") else "a", encoding="utf-8") as file:
+                    file.write(text)
+        if STDOUT not in (json, csv):
+            click.echo(table(result), nl=False)
+    if result.stopped:
+        return INTERRUPTED
+    return 0 if result.clean else 1
+
+
+def _plan(given: dict[str, Any]) -> Plan:
+    if given.get("all_to_all"):
+        for name in ("publishers", "subscribers"):
+            if name in given:
+                raise ConfigError(f"--{name}: {given[name]} is not allowed with --all-to-all")
+    host, port = given.pop("host", DEFAULT_HOST), given.pop("port", DEFAULT_PORT)
+    path = given.pop("unix", None)
+    wire = WIRES[given.pop("mode", DEFAULT_MODE)]
+    return Plan(Address(host, port) if path is None else Address(path=path), wire, **given)
+
+
+def _prepare(json: str | None, csv: str | None) -> bool:
+    """Find out before the load whether the files can be written; whether the CSV needs a header. `ConfigError`."""
+    header = True
+    for option, name in (("--json", json), ("--csv", csv)):
+        if name in (None, STDOUT):
+            continue
+        try:
+            with Path(str(name)).open("a+", encoding="utf-8") as file:
+                file.seek(0)
+                first = file.readline() if option == "--csv" else ""
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{option}: cannot write to {name!r}: {getattr(error, 'strerror', error)}") from None
+        if first and first != ",".join(COLUMNS) + "\n":
+            raise ConfigError(f"{option}: {name!r} has other columns: name a new file")
+        header = not first
+    return header
+
+
+@contextmanager
+def _interrupt() -> Iterator[list[int]]:
+    """What is given becomes true at the first Ctrl-C; a second ends the program."""
+    seen: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        seen.append(number)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """A function that shows how far it is in one line of the terminal; nothing if there is none."""
+    terminal = sys.stderr is not None and sys.stderr.isatty()
+
+    def show(progress: Progress) -> None:
+        if terminal:
+            print(f"\r\x1b[K{_line(progress)}", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield show
+    finally:
+        if terminal:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _line(progress: Progress) -> str:
+    if progress.step == "connecting":
+        return "connecting …"
+    return (
+        f"{progress.step} {min(progress.seconds, progress.of):.0f} of {progress.of:.0f} s   "
+        f"{progress.messages_per_second:,.0f} messages/s   {progress.deliveries_per_second:,.0f} deliveries/s"
+    )
