@@ -30,8 +30,8 @@ BENCH_HELP = """Measure a server: how much it passes on, how fast, and whether a
 
 Two runs, each with connections of its own. The first measures throughput: it sends as much as the server takes (or
 --rate, or in --lockstep) and only counts what arrives. The second looks at every message: was it lost, out of order,
-changed, and how long did it take? It sends at --rate; if none is given, at half of what was measured at most, and so
-little that looking is not what takes the time. Latency counts from when a message was due, sent late or not.
+changed, and how long did it take? It sends at --rate; if none is given, at a tenth of what was measured at most, and
+no faster than it can look. Latency counts from when a message was due, sent late or not.
 
 A size is that of the payload; the framing around it comes on top. Nothing else should use the server meanwhile. The
 exit code is 1 if anything was lost, out of order or changed, or a connection closed. Ctrl-C ends it early, with a

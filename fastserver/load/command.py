@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 from collections.abc import Iterator
@@ -49,10 +50,16 @@ def bench(json: str | None, csv: str | None, **given: Any) -> int:
                 with Path(name).open("w" if text.startswith("{") else "a", encoding="utf-8") as file:
                     file.write(text)
         if STDOUT not in (json, csv):
-            click.echo(table(result), nl=False)
+            _echo(table(result))
     if result.stopped:
         return INTERRUPTED
     return 0 if result.clean else 1
+
+
+def _echo(text: str) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # bars are not in every character set
+    click.echo(text, nl=False)
 
 
 def _plan(given: dict[str, Any]) -> Plan:

@@ -2,54 +2,50 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import cached_property
 from math import gcd, lcm
 from typing import Final, NamedTuple
 
+from fastserver.errors import ConfigError
 from fastserver.load.wire import SMALLEST, Wire
-from fastserver.setting import GIB, MIB
+from fastserver.setting import GIB, MIB, Setting
 
-FORM: Final = f"{SMALLEST} B to 1 GiB, or several of them with their shares, such as 64:90,1024:10"
+SIZE: Final = Setting(name="size", type=int, default=64, help="", unit="bytes", low=SMALLEST, high=GIB)
+SHARE: Final = Setting(
+    name="size", type=int, default=1, help="", form="shares of 1 to 1000, as in 64:90,1024:10", low=1, high=1000
+)
 LONGEST: Final = 1000
 """Messages after which the order of sizes begins again, at most."""
 ROOM: Final = 256 * MIB
 """Bytes of writes built in advance, at most."""
 
-_PART = re.compile(r"(?P<size>\d{1,10})(?:(?P<unit>[kmg])(?:i?b)?|b)?(?::(?P<share>\d{1,10}))?", re.IGNORECASE)
-_UNITS: Final = {"k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
-
 
 @dataclass(frozen=True)
 class Mix:
-    """Payload sizes in bytes and their shares, as a person writes them. ValueError if `text` says none."""
+    """Payload sizes in bytes and their shares, as a person writes them. Raises `ConfigError`."""
 
     text: str
 
     def __post_init__(self) -> None:
-        if not all(SMALLEST <= size <= GIB and share for size, share in self.parts):
-            raise ValueError("each size has bounds, and a share of at least 1")
         if sum(share for _, share in self.parts) > LONGEST:
-            raise ValueError(f"the shares add up to more than {LONGEST}")
+            raise ConfigError(f"--size: {self.text!r} is not allowed; allowed are shares of {LONGEST} together")
 
     def __str__(self) -> str:
         total = sum(share for _, share in self.parts)
         if len(self.parts) == 1:
-            return f"{self.parts[0][0]} B"
-        return ", ".join(f"{100 * share / total:.3g} % {size} B" for size, share in self.parts)
+            return SIZE.show(self.parts[0][0])
+        return ", ".join(f"{SIZE.show(size)} ({100 * share / total:.3g} %)" for size, share in self.parts)
 
     @cached_property
     def parts(self) -> tuple[tuple[int, int], ...]:
         """Size and share of each; the shares as small as they can be."""
-        matches = [_PART.fullmatch("".join(part.split())) for part in self.text.split(",")]
-        found = [(match["size"], match["unit"], match["share"]) for match in matches if match]
-        if len(found) < len(matches):
-            raise ValueError("that is no size")
-        common = gcd(*(int(share or 1) for _, _, share in found)) or 1
-        return tuple(
-            (int(size) * _UNITS.get((unit or "").lower(), 1), int(share or 1) // common) for size, unit, share in found
-        )
+        parts = []
+        for part in self.text.split(","):
+            size, colon, share = part.partition(":")
+            parts.append((int(SIZE.parse(size)), int(SHARE.parse(share)) if colon else 1))
+        common = gcd(*(share for _, share in parts))
+        return tuple((size, share // common) for size, share in parts)
 
     @cached_property
     def cycle(self) -> tuple[int, ...]:

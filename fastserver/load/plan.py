@@ -9,7 +9,7 @@ from typing import Any, Final
 from fastserver.address import Address
 from fastserver.config import DEFAULT_HOST, DEFAULT_PORT, SETTINGS
 from fastserver.errors import ConfigError
-from fastserver.load.mix import FORM, Mix, writes
+from fastserver.load.mix import Mix, writes
 from fastserver.load.stamp import MOST
 from fastserver.load.wire import WIRES, Wire
 from fastserver.setting import Setting
@@ -24,13 +24,6 @@ def processors() -> int:
 
 def _setting(default: Any, help: str, *, kind: type | None = None, **more: Any) -> Any:
     return field(default=default, metadata={"help": help, "type": kind or type(default), "default": default, **more})
-
-
-def _mix(text: str) -> Mix:
-    try:
-        return Mix(text)
-    except ValueError as error:
-        raise ConfigError(f"--size: {text!r} is not allowed: {error}; allowed is {FORM}") from None
 
 
 @dataclass(frozen=True)
@@ -50,7 +43,7 @@ class Plan:
         high=100_000,
         off=True,
     )
-    size: str = _setting("64", "Bytes of a payload, the framing around it not counted; or a mix.", form=FORM)
+    size: str = _setting("64", "Bytes of a payload, framing not counted; a mix is, for example, 64:90,1024:10.")
     batch: int = _setting(1, "Messages in one write.", unit="messages", low=1, high=1_000_000)
     rate: float | None = _setting(
         None,
@@ -104,8 +97,9 @@ class Plan:
                 object.__setattr__(self, setting.name, setting.check(value))
         if self.echo:
             object.__setattr__(self, "wire", replace(self.wire, echo=True))
+        mix = self.mix
         try:
-            writes(self.wire, self.mix, self.batch)
+            writes(self.wire, mix, self.batch)
         except ValueError as error:
             raise ConfigError(f"--batch: {self.batch} is not allowed: {error}") from None
         if self.lockstep and self.rate is not None:
@@ -118,7 +112,7 @@ class Plan:
     @property
     def mix(self) -> Mix:
         """The sizes of its messages."""
-        return _mix(self.size)
+        return Mix(self.size)
 
     @property
     def both(self) -> int:

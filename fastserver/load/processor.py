@@ -47,4 +47,7 @@ def processor_time(pid: int) -> float:
     """
     if sys.platform != "linux":
         raise OSError("this system does not tell the processor time of another process")
-    return time.clock_gettime(~pid << 3 | 2)  # how the kernel numbers the processor time clocks of processes
+    try:
+        return time.clock_gettime(~pid << 3 | 2)  # how the kernel numbers the processor time clocks of processes
+    except OSError:
+        raise ProcessLookupError("there is no such process") from None

@@ -74,7 +74,8 @@ def to_json(result: Result) -> str:
         document["throughput"] = _throughput(run) | shares
     if check is not None:
         document["check"] = asdict(check)
-    return json.dumps(document | _end(result), indent=2) + "\n"
+    parts = (f"{json.dumps(name)}: {json.dumps(part)}" for name, part in (document | _end(result)).items())
+    return "{\n  " + ",\n  ".join(parts) + "\n}\n"
 
 
 def to_csv(result: Result, header: bool) -> str:

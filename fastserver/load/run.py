@@ -13,6 +13,7 @@ from collections.abc import Callable
 from math import ceil, floor, log10
 from typing import Final
 
+from fastserver.errors import ConfigError
 from fastserver.load.board import CLOSED, DUE, HEARD, MESSAGES, OWED
 from fastserver.load.checking import Findings
 from fastserver.load.crew import Called, Crew, Progress
@@ -25,6 +26,8 @@ from fastserver.load.worker import Order
 
 __all__ = ["LoadError", "Plan", "Progress", "Result", "run"]
 
+EASY: Final = 10
+"""What part of the measured throughput the check has, if no rate is said."""
 LOOKED_AT: Final = 20_000
 """Deliveries a second that one process can look at without being late itself."""
 
@@ -44,11 +47,13 @@ def run(
     did between them is what the deliveries cost. `progress` is called several times a second. Once `stop` says True
     sending ends, and what was measured until then is the result.
 
-    Raises `LoadError` if the server cannot be reached, refuses or passes nothing on, or there is no process
-    `plan.pid`; `ConfigError` if the check needs what is not installed.
+    Raises `LoadError` if the server cannot be reached, refuses or passes nothing on; `ConfigError` if there is no
+    process `plan.pid`, or the check needs what is not installed.
     """
     if plan.check is not None:
         latency({})
+    if plan.pid is not None:
+        _processor_time(plan.pid)
     throughput = check = None
     with Crew(plan, progress or (lambda _: None), stop or (lambda: False)) as crew:
         try:
@@ -70,10 +75,7 @@ def _throughput(crew: Crew, begun: Callable[[], None], ended: Callable[[], None]
 
     def read() -> None:
         if plan.pid is not None:
-            try:
-                server.append(processor_time(plan.pid))
-            except OSError as error:
-                raise LoadError(f"process {plan.pid}: {error.strerror or error}") from None
+            server.append(_processor_time(plan.pid))
 
     def begin() -> None:
         begun()
@@ -102,6 +104,13 @@ def _throughput(crew: Crew, begun: Callable[[], None], ended: Callable[[], None]
     )
 
 
+def _processor_time(pid: int) -> float:
+    try:
+        return processor_time(pid)
+    except OSError as error:
+        raise ConfigError(f"--pid: {pid} is not allowed: {error}; allowed is a process of this machine") from None
+
+
 def _check(crew: Crew, seconds: float, rate: float) -> Check:
     found, took = crew.take_part(Order(rate), seconds, lambda: None, lambda: None)
     assert isinstance(found, Findings)
@@ -121,7 +130,7 @@ def _check(crew: Crew, seconds: float, rate: float) -> Check:
 
 
 def _gentle(plan: Plan, throughput: Throughput) -> float:
-    """Messages a second that leave server and load air: at most half of what was measured, two digits of it."""
-    rate = min(throughput.messages_per_second / 2, LOOKED_AT * plan.processes / plan.hearers)
+    """Messages a second at which neither server nor load has to hurry, in two digits."""
+    rate = min(throughput.messages_per_second / EASY, LOOKED_AT * plan.processes / plan.hearers)
     unit = 10.0 ** (floor(log10(max(rate, 1))) - 1)
     return max(1.0, floor(rate / unit) * unit)
