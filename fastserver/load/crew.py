@@ -73,8 +73,10 @@ class Crew:
     def __enter__(self) -> Crew:
         """Raises `LoadError` if the server cannot be reached."""
         plan = self.plan
-        self._target, first = reach(plan.address)
-        first.close()
+        try:
+            self._target, self._prober = reach(plan.address, plan.wire, plan.connections)
+        except LoadError as error:
+            raise self._named(error) from None
         memory = shared(plan.processes + 1)
         self._board = Board(memory, plan.processes)
         with _no_interrupt():
@@ -90,6 +92,7 @@ class Crew:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._prober.close()
         for control in self._controls:
             control.close()
         for process in self._processes:
@@ -108,13 +111,16 @@ class Crew:
         self._progress(Progress("connecting"))
         for control in self._controls:
             control.send(order)
-        self._answers()
-        prober = open_links(self._target, self.plan.wire, [(self.plan.connections, Role.SEND)])[0]
+        self._answers(self._look)
         try:
-            probe(prober, self.plan.wire, board, str(self.plan.address), self._pause)
+            if self._prober.descriptor < 0:  # closed after the last run
+                self._prober = open_links(self._target, self.plan.wire, [(self.plan.connections, Role.SEND)])[0]
+            probe(self._prober, self.plan.wire, board, self._pause)
+        except LoadError as error:
+            raise self._named(error) from None
         finally:
-            prober.close()
-        self._answers()
+            self._prober.close()
+        self._answers(self._look)
         begun()
         start = time.monotonic_ns() + int(LEAD * 1e9)
         end = start + int(seconds * 1e9)
@@ -123,7 +129,7 @@ class Crew:
         sent = self._watch("throughput" if order.rate is None else "check", start, end)
         ended()
         board.orders[OVER] = 1
-        tallies = self._answers()
+        tallies = self._answers(lambda: None)
         for tally in tallies[1:]:
             tallies[0].add(tally)
         return tallies[0], (max(sent, board.latest(HEARD_AT)) - start) / 1e9
@@ -162,14 +168,20 @@ class Crew:
             if any(not process.is_alive() for process in self._processes):
                 raise LoadError("a process of the load has ended")
 
+    def _named(self, error: LoadError) -> LoadError:
+        return LoadError(f"{self.plan.address}: {error}")
+
     def _pause(self, seconds: float) -> None:
+        self._look()
+        time.sleep(seconds)
+
+    def _look(self) -> None:
         if self._stop():
             self.stopped = True
             raise Called
-        time.sleep(seconds)
 
-    def _answers(self) -> list[Any]:
-        """What each process answers. Raises `LoadError` if that is one."""
+    def _answers(self, meanwhile: Callable[[], None]) -> list[Any]:
+        """What each process answers; calls `meanwhile` again and again. Raises `LoadError` if an answer is one."""
         answers: dict[Connection, Any] = {}
         while len(answers) < len(self._controls):
             for control in wait([one for one in self._controls if one not in answers], timeout=TICK):
@@ -179,9 +191,9 @@ class Crew:
                 except EOFError:
                     raise LoadError("a process of the load has ended") from None
                 if isinstance(answer, LoadError):
-                    raise LoadError(f"{self.plan.address}: {answer}")
+                    raise self._named(answer)
                 answers[control] = answer
-            self._pause(0)
+            meanwhile()
         return [answers[control] for control in self._controls]
 
 

@@ -113,18 +113,20 @@ class Link:
             self.socket.send(pong)
 
 
-def reach(address: Address) -> tuple[Target, socket.socket]:
-    """Where `address` is, and a first connection to it. Raises `LoadError`."""
+def reach(address: Address, wire: Wire, number: int) -> tuple[Target, Link]:
+    """Where `address` is, and a first connection to it, which publishes. Raises `LoadError`."""
     try:
-        if address.path is not None:
-            first = socket.socket(socket.AF_UNIX)
-            first.settimeout(TIMEOUT)
-            first.connect(address.path)
-            return (first.family, address.path), first
-        first = socket.create_connection((address.host, address.port), TIMEOUT)
-        return (first.family, first.getpeername()), first
+        targets: list[Target] = (
+            [(socket.AF_UNIX, address.path)]
+            if address.path is not None
+            else [(one[0], one[4]) for one in socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)]
+        )
     except (OSError, UnicodeError, AttributeError) as error:  # a name that is none; no Unix sockets on Windows
-        raise LoadError(f"{address}: {why(error)}") from None
+        raise LoadError(why(error)) from None
+    for target in targets[:-1]:
+        with suppress(LoadError):
+            return target, open_links(target, wire, [(number, Role.SEND)])[0]
+    return targets[-1], open_links(targets[-1], wire, [(number, Role.SEND)])[0]
 
 
 def open_links(target: Target, wire: Wire, wanted: Iterable[tuple[int, Role]]) -> list[Link]:
@@ -160,7 +162,7 @@ def open_links(target: Target, wire: Wire, wanted: Iterable[tuple[int, Role]]) -
     except (OSError, ValueError, EOFError) as error:
         for link in links:
             link.close()
-        reason = "the server closed it" if isinstance(error, EOFError) else why(error)
-        raise LoadError(f"connection {len(links)} of the load: {reason}") from None
+        reason = "the server closed a connection" if isinstance(error, EOFError) else why(error)
+        raise LoadError(reason) from None
     finally:
         poll.close()

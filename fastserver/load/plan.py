@@ -81,7 +81,7 @@ class Plan:
         "The server's process, if it is on this machine: its processor time per delivery is reported then.",
         kind=int,
         low=1,
-        high=2**31 - 1,
+        high=2**22,  # as many as Linux has at most
     )
     patience: float = _setting(
         2.0, "After the last write, how long to wait while nothing arrives.", unit="seconds", low=0.001, high=3600
