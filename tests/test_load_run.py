@@ -19,8 +19,6 @@ from fastserver.load.result import Check, Result
 from fastserver.load.run import Progress, run
 from fastserver.load.wire import WIRES
 
-pytest.importorskip("hdrh")
-
 SHORT = {"duration": 0.2, "check": 0.2, "patience": 0.3}
 
 

@@ -51,7 +51,7 @@ class Plan:
         kind=float,
         unit="messages",
         low=0.001,
-        high=1e9,
+        high=1_000_000_000,
         off=True,
     )
     lockstep: bool = _setting(
