@@ -30,7 +30,7 @@ def test_table(serve: Serve, tmp_path: Path, mode: str) -> None:
     lines = ended.output.splitlines()
     assert lines[0] == f"127.0.0.1:{server.port}, {mode}: 1 publisher → 3 subscribers, 64 B, flat out"
     names = [line.split()[0] for line in lines if line.startswith("  ")]
-    latency = ["Latency", "p50", "p90", "p99", "p99.9", "max", "intact"]
+    latency = ["Check", "p50", "p90", "p99", "p99.9", "max", "intact"]
     assert names == ["Throughput", "messages", "deliveries", "lost", "worst", "fairness", *latency]
 
 

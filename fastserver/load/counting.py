@@ -32,7 +32,9 @@ class Counting(Traffic):
         elif plan.lockstep:
             self.pace = Lockstep(board, senders, self.offer)
         else:
-            self.pace = FlatOut(plan, max(len(write.data) for write in self._writes), board, senders, self.offer)
+            self.pace = FlatOut(
+                plan, max(max(len(write.data), write.delivered) for write in self._writes), board, senders, self.offer
+            )
 
     def next_write(self, link: Link) -> Write:
         return self._writes[link.turn % len(self._writes)]

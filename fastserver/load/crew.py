@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -40,6 +41,8 @@ SHOWN: Final = 0.2
 """Seconds after which to tell of it."""
 LEAD: Final = 0.02
 """Seconds between saying when to begin and then: all processes have to hear of it."""
+LEAST: Final = 1_000_000
+"""Nanoseconds that a run takes at least, even if it is stopped before it begins."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Progress:
     deliveries_per_second: float = 0.0
 
 
-class Called(Exception):
+class CalledOff(Exception):
     """The load was stopped before a run began."""
 
 
@@ -69,14 +72,12 @@ class Crew:
         self._stop = stop
         self._controls: list[Connection] = []
         self._processes: list[Any] = []
+        self._first: socket.socket | None = None  # until a run takes it over
 
     def __enter__(self) -> Crew:
         """Raises `LoadError` if the server cannot be reached."""
         plan = self.plan
-        try:
-            self._target, self._prober = reach(plan.address, plan.wire, plan.connections)
-        except LoadError as error:
-            raise self._named(error) from None
+        self._target, self._first = reach(plan.address)
         memory = shared(plan.processes + 1)
         self._board = Board(memory, plan.processes)
         with _no_interrupt():
@@ -92,7 +93,8 @@ class Crew:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._prober.close()
+        if self._first is not None:
+            self._first.close()
         for control in self._controls:
             control.close()
         for process in self._processes:
@@ -105,21 +107,14 @@ class Crew:
     def take_part(
         self, order: Order, seconds: float, begun: Callable[[], None], ended: Callable[[], None]
     ) -> tuple[Tally, float]:
-        """One run: what it found, and how many seconds it took. Raises `LoadError`, `Called` if it never began."""
+        """One run: what it found, and how many seconds it took. Raises `LoadError`, `CalledOff` if it never began."""
         board = self._board
         board.clear()
         self._progress(Progress("connecting"))
         for control in self._controls:
             control.send(order)
         self._answers(self._look)
-        try:
-            if self._prober.descriptor < 0:  # closed after the last run
-                self._prober = open_links(self._target, self.plan.wire, [(self.plan.connections, Role.SEND)])[0]
-            probe(self._prober, self.plan.wire, board, self._pause)
-        except LoadError as error:
-            raise self._named(error) from None
-        finally:
-            self._prober.close()
+        self._probe()
         self._answers(self._look)
         begun()
         start = time.monotonic_ns() + int(LEAD * 1e9)
@@ -138,6 +133,18 @@ class Crew:
         """That number of the last run, of all processes together."""
         return self._board.total(name)
 
+    def _probe(self) -> None:
+        wanted = [(self.plan.connections, Role.SEND)]
+        first, self._first = self._first, None
+        try:
+            prober = open_links(self._target, self.plan.wire, wanted, first)[0]
+        except LoadError as error:
+            raise self._named(error) from None
+        try:
+            probe(prober, self.plan.wire, self._board, str(self.plan.address), self._pause)
+        finally:
+            prober.close()
+
     def _watch(self, step: str, start: int, end: int) -> int:
         """Wait until everything was sent and heard; when sending ended."""
         board, patience = self._board, self.plan.patience * 1e9
@@ -151,7 +158,7 @@ class Crew:
             if now < end and (self._stop() or not board.total(RECEIVERS) or not board.total(SENDERS)):
                 self.stopped |= self._stop()
                 board.orders[STOP] = 1
-                end = now
+                end = max(now, start + LEAST)
             quiet = now - max(heard_at, start) > patience
             if board.total(DONE) == len(self._controls) and board.outstanding <= 0:
                 return end
@@ -178,7 +185,7 @@ class Crew:
     def _look(self) -> None:
         if self._stop():
             self.stopped = True
-            raise Called
+            raise CalledOff
 
     def _answers(self, meanwhile: Callable[[], None]) -> list[Any]:
         """What each process answers; calls `meanwhile` again and again. Raises `LoadError` if an answer is one."""

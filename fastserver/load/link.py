@@ -44,7 +44,7 @@ class Link:
         "wire",
     )
 
-    def __init__(self, target: Target, number: int, role: Role, wire: Wire) -> None:
+    def __init__(self, target: Target, number: int, role: Role, wire: Wire, made: socket.socket | None = None) -> None:
         self.number = number
         self.role = role
         self.wire = wire
@@ -56,7 +56,8 @@ class Link:
         self.turn = 0  # writes it has begun
         self.unsent: bytes | memoryview = b""  # of the last of them
         self._held = b""  # what may be the beginning of a ping
-        self.socket = socket.socket(target[0], socket.SOCK_STREAM)
+        self.socket = made or socket.socket(target[0], socket.SOCK_STREAM)
+        self.socket.setblocking(False)
         if target[0] != getattr(socket, "AF_UNIX", None):
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -69,8 +70,8 @@ class Link:
         if isinstance(target[1], str):  # Unix sockets do not connect in the background
             self.socket.settimeout(TIMEOUT)
             self.socket.connect(target[1])
-        self.socket.setblocking(False)
-        if not isinstance(target[1], str):
+            self.socket.setblocking(False)
+        else:
             self.socket.connect_ex(target[1])
 
     def greet(self) -> None:
@@ -113,24 +114,27 @@ class Link:
             self.socket.send(pong)
 
 
-def reach(address: Address, wire: Wire, number: int) -> tuple[Target, Link]:
-    """Where `address` is, and a first connection to it, which publishes. Raises `LoadError`."""
+def reach(address: Address) -> tuple[Target, socket.socket]:
+    """Where `address` is, and a first connection to it. Raises `LoadError`."""
     try:
-        targets: list[Target] = (
-            [(socket.AF_UNIX, address.path)]
-            if address.path is not None
-            else [(one[0], one[4]) for one in socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)]
-        )
+        if address.path is not None:
+            first = socket.socket(socket.AF_UNIX)
+            first.settimeout(TIMEOUT)
+            first.connect(address.path)
+            return (first.family, address.path), first
+        first = socket.create_connection((address.host, address.port), TIMEOUT)
+        return (first.family, first.getpeername()), first
     except (OSError, UnicodeError, AttributeError) as error:  # a name that is none; no Unix sockets on Windows
-        raise LoadError(why(error)) from None
-    for target in targets[:-1]:
-        with suppress(LoadError):
-            return target, open_links(target, wire, [(number, Role.SEND)])[0]
-    return targets[-1], open_links(targets[-1], wire, [(number, Role.SEND)])[0]
+        raise LoadError(f"{address}: {why(error)}") from None
 
 
-def open_links(target: Target, wire: Wire, wanted: Iterable[tuple[int, Role]]) -> list[Link]:
-    """A connection for each number and role, greeted, in that order. Raises `LoadError`."""
+def open_links(
+    target: Target, wire: Wire, wanted: Iterable[tuple[int, Role]], first: socket.socket | None = None
+) -> list[Link]:
+    """A connection for each number and role, greeted, in that order. Raises `LoadError`.
+
+    The first of them takes over `first`, if that is a connection already.
+    """
     links: list[Link] = []
     waiting = deque(wanted)
     opening: dict[int, Link] = {}  # by descriptor
@@ -139,10 +143,12 @@ def open_links(target: Target, wire: Wire, wanted: Iterable[tuple[int, Role]]) -
     try:
         while waiting or opening:
             while waiting and len(opening) < AT_ONCE:
-                link = Link(target, *waiting.popleft(), wire)
+                made, first = first, None
+                link = Link(target, *waiting.popleft(), wire, made)
                 links.append(link)
                 opening[link.descriptor] = link
-                link.connect(target)
+                if made is None:
+                    link.connect(target)
                 poll.register(link.descriptor, WRITE)
             events = poll.wait(TIMEOUT)
             if not events:

@@ -11,6 +11,8 @@ from fastserver.load.plan import Plan
 
 AHEAD: Final = 256 * 1024
 """Bytes per receiver that flat-out publishers may be ahead: servers cut off receivers that are much further behind."""
+AHEAD_TOGETHER: Final = 16 * 1024 * 1024
+"""The same of all receivers together: the slowest servers have to deliver it when sending has ended."""
 BURST: Final = 16
 """Writes that a flat-out publisher sends before what arrives is read: to look for that each time would slow it down."""
 BURST_BYTES: Final = 64 * 1024
@@ -65,13 +67,17 @@ class FixedRate:
 
 
 class FlatOut:
-    """As fast as the server takes it, though never further ahead of the receivers than `AHEAD`."""
+    """As fast as the server takes it, though never far ahead of the receivers.
+
+    `longest` is the bytes of the longest write, as sent or as delivered.
+    """
 
     def __init__(self, plan: Plan, longest: int, board: Board, links: Sequence[Link], offer: Offer) -> None:
         self._links = links
         self._offer = offer
         self._board = board
-        self._window = AHEAD * plan.hearers
+        least = 2 * longest * plan.hearers  # so that the next write is there while the last is being delivered
+        self._window = max(least, min(AHEAD * plan.hearers, AHEAD_TOGETHER))
         self._burst = max(1, min(BURST, BURST_BYTES // longest))
         self._closed = WAIT if plan.processes == 1 else LOOK
 

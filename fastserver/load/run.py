@@ -16,7 +16,7 @@ from typing import Final
 from fastserver.errors import ConfigError
 from fastserver.load.board import CLOSED, DUE, HEARD, MESSAGES, OWED
 from fastserver.load.checking import Findings
-from fastserver.load.crew import Called, Crew, Progress
+from fastserver.load.crew import CalledOff, Crew, Progress
 from fastserver.load.errors import LoadError
 from fastserver.load.latency import latency
 from fastserver.load.plan import Plan
@@ -60,7 +60,7 @@ def run(
             throughput = _throughput(crew, begun or (lambda: None), ended or (lambda: None))
             if plan.check is not None and not crew.stopped:
                 check = _check(crew, plan.check, plan.rate or _gentle(plan, throughput))
-        except Called:
+        except CalledOff:
             pass
         except LoadError as error:
             if throughput is None:

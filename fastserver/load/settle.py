@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from fastserver.load.board import CLOSED, REACHED, RECEIVERS, SETTLED, Board
+from fastserver.load.board import CLOSED, OVER, REACHED, RECEIVERS, SETTLED, Board
 from fastserver.load.errors import LoadError
 from fastserver.load.link import Link
 from fastserver.load.poll import Poll
@@ -24,7 +24,7 @@ TIMEOUT: Final = 10.0
 
 
 def settle(links: Sequence[Link], wire: Wire, board: Board, control: int) -> None:
-    """Read until all `links` that hear have heard the last probe."""
+    """Read until all `links` that hear have heard the last probe, or the run is called off."""
     last = wire.deliver(wire.payload(SMALLEST, LAST))
     by_descriptor = {link.descriptor: link for link in links}
     tails: dict[int, bytes] = {}
@@ -32,7 +32,7 @@ def settle(links: Sequence[Link], wire: Wire, board: Board, control: int) -> Non
     poll = Poll()
     for descriptor in (*by_descriptor, control):
         poll.register(descriptor)
-    while board.mine[SETTLED] < wanted:
+    while board.mine[SETTLED] < wanted and not board.orders[OVER]:
         for descriptor, _ in poll.wait(AGAIN):
             if descriptor == control:
                 raise SystemExit(1)
@@ -52,7 +52,7 @@ def settle(links: Sequence[Link], wire: Wire, board: Board, control: int) -> Non
     poll.close()
 
 
-def probe(prober: Link, wire: Wire, board: Board, pause: Callable[[float], None]) -> None:
+def probe(prober: Link, wire: Wire, board: Board, where: str, pause: Callable[[float], None]) -> None:
     """Publish probes from `prober` until all receivers on the `board` have settled. Raises `LoadError`.
 
     `pause` waits so many seconds.
@@ -62,19 +62,21 @@ def probe(prober: Link, wire: Wire, board: Board, pause: Callable[[float], None]
     last = False
     while board.total(SETTLED) < receivers:
         if board.total(CLOSED):
-            raise LoadError(f"the server closed {board.total(CLOSED)} of the connections before the run began")
+            raise LoadError(f"{where}: the server closed {board.total(CLOSED)} of the connections before the run began")
         if time.monotonic() > deadline:
             heard = board.total(SETTLED if last else REACHED)
             raise LoadError(
-                f"the server passed nothing on to {receivers - heard} of {receivers} receivers within {TIMEOUT:g} s; "
-                f"does it speak {wire.name}?"
+                f"{where}: the server passed nothing on to {receivers - heard} of {receivers} receivers "
+                f"within {TIMEOUT:g} s; does it speak {wire.name}?"
             )
         try:
             prober.receive()
         except BlockingIOError:
             pass
         except (OSError, EOFError):
-            raise LoadError(f"the server closed a connection that published; does it speak {wire.name}?") from None
+            raise LoadError(
+                f"{where}: the server closed a connection that published; does it speak {wire.name}?"
+            ) from None
         if not last:
             last = board.total(REACHED) == receivers
             prober.socket.send(wire.publish(wire.payload(SMALLEST, LAST if last else PROBE)))

@@ -86,7 +86,7 @@ def _throughput(plan: Plan, run: Throughput) -> Iterator[str]:
 
 
 def _check(run: Check) -> Iterator[str]:
-    yield _title("Latency", f"{run.seconds:.3g} s, {run.rate:,.12g} messages/s, from when each was due")
+    yield _title("Check", f"{run.seconds:.3g} s, {run.rate:,.12g} messages/s; latency from when each was due")
     if run.latency is None:
         yield _row("", "none", "nothing arrived")
     else:
