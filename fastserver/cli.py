@@ -57,14 +57,9 @@ def _option(setting: Setting) -> click.Option:
     )
 
 
-def _report(kind: str) -> click.Option:
-    return click.Option(
-        [f"--{kind}"],
-        is_flag=False,
-        flag_value="-",
-        metavar="[FILE]",
-        help=f"Write the result as {kind.upper()} to FILE, or, without FILE, to standard output instead of the table.",
-    )
+def _report(name: str, what: str) -> click.Option:
+    text = f"{what} to FILE, or, without FILE, to standard output instead of the table."
+    return click.Option([f"--{name}"], is_flag=False, flag_value="-", metavar="[FILE]", help=text)
 
 
 def _serve(**given: Any) -> None:
@@ -134,7 +129,11 @@ def command() -> click.Group:
     bench = click.Command(
         name="bench",
         callback=_bench,
-        params=[*map(_option, BENCH), *(_report(name) for name in ("json", "csv"))],
+        params=[
+            *map(_option, BENCH),
+            _report("json", "Write the result as JSON"),
+            _report("csv", "Add the result as a row of CSV"),
+        ],
         help=BENCH_HELP,
         short_help="Measure a server: throughput, latency, loss.",
         context_settings=CONTEXT,

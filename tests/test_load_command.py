@@ -80,8 +80,8 @@ def test_csv(serve: Serve, tmp_path: Path) -> None:
         (["--lockstep", "--rate", "5"], "--rate: 5 is not allowed with --lockstep, which has none"),
         (["--all-to-all", "5", "--subscribers", "3"], "--subscribers: 3 is not allowed with --all-to-all"),
         (["--json", "--csv"], "--json and --csv cannot both go to standard output: give one of them a file"),
-        (["--csv", "no/such"], "--csv: cannot write to 'no/such': No such file or directory"),
-        (["--csv", "other.csv"], "--csv: 'other.csv' has other columns: name a new file"),
+        (["--csv", "no/such"], "--csv: 'no/such' is not allowed; allowed is a file that can be written"),
+        (["--csv", "other.csv"], "--csv: 'other.csv' is not allowed: it has other columns; allowed is a new file"),
         (["localhost:3000"], "Got unexpected extra argument (localhost:3000)"),
     ],
 )
@@ -113,8 +113,9 @@ def test_without_the_extra(tmp_path: Path, serve: Serve) -> None:
 def test_unreachable(tmp_path: Path, serve: Serve) -> None:
     server = serve()
     server.stop()
-    ended = bench(tmp_path, "--port", str(server.port))
+    ended = bench(tmp_path, "--port", str(server.port), "--json", "out.json")
     assert ended == Ended(1, "", [f"fastserver: 127.0.0.1:{server.port}: Connection refused"])
+    assert not (tmp_path / "out.json").exists()
 
 
 def test_server_that_ends_meanwhile(run: Run, serve: Serve) -> None:

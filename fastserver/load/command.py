@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from fastserver.load.wire import WIRES
 
 INTERRUPTED: Final = 130  # as the shell says of a program that Ctrl-C ended
 STDOUT: Final = "-"
+HEADER: Final = ",".join(COLUMNS) + "\n"
 
 
 def bench(json: str | None, csv: str | None, **given: Any) -> int:
@@ -43,17 +45,25 @@ def bench(json: str | None, csv: str | None, **given: Any) -> int:
         print(f"fastserver: {error}", file=sys.stderr)
         return 1
     if result.throughput is not None:
-        for name, text in ((json, to_json(result)), (csv, to_csv(result, header))):
-            if name == STDOUT:
-                sys.stdout.write(text)
-            elif name is not None:
-                with Path(name).open("w" if text.startswith("{") else "a", encoding="utf-8") as file:
-                    file.write(text)
+        try:
+            _write(json, "w", to_json(result))
+            _write(csv, "a", to_csv(result, header))
+        except OSError as error:
+            print(f"fastserver: {error.filename}: {error.strerror}", file=sys.stderr)
+            return 1
         if STDOUT not in (json, csv):
             _echo(table(result))
     if result.stopped:
         return INTERRUPTED
     return 0 if result.clean else 1
+
+
+def _write(name: str | None, mode: str, text: str) -> None:
+    if name == STDOUT:
+        sys.stdout.write(text)
+    elif name is not None:
+        with Path(name).open(mode, encoding="utf-8") as file:
+            file.write(text)
 
 
 def _echo(text: str) -> None:
@@ -74,21 +84,19 @@ def _plan(given: dict[str, Any]) -> Plan:
 
 
 def _prepare(json: str | None, csv: str | None) -> bool:
-    """Find out before the load whether the files can be written; whether the CSV needs a header. `ConfigError`."""
-    header = True
+    """Whether the CSV needs a header. Raises `ConfigError` if a file cannot be written, before all the work is done."""
     for option, name in (("--json", json), ("--csv", csv)):
-        if name in (None, STDOUT):
-            continue
-        try:
-            with Path(str(name)).open("a+", encoding="utf-8") as file:
-                file.seek(0)
-                first = file.readline() if option == "--csv" else ""
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{option}: cannot write to {name!r}: {getattr(error, 'strerror', error)}") from None
-        if first and first != ",".join(COLUMNS) + "\n":
-            raise ConfigError(f"{option}: {name!r} has other columns: name a new file")
-        header = not first
-    return header
+        if name not in (None, STDOUT):
+            path = Path(str(name))
+            if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+                raise ConfigError(f"{option}: {name!r} is not allowed; allowed is a file that can be written")
+    if csv in (None, STDOUT) or not Path(str(csv)).exists():
+        return True
+    with Path(str(csv)).open(encoding="utf-8", errors="replace") as file:
+        first = file.readline(len(HEADER) + 1)
+    if first and first != HEADER:
+        raise ConfigError(f"--csv: {csv!r} is not allowed: it has other columns; allowed is a new file")
+    return not first
 
 
 @contextmanager

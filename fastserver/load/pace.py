@@ -11,7 +11,7 @@ from fastserver.load.plan import Plan
 
 AHEAD: Final = 256 * 1024
 """Bytes per receiver that flat-out publishers may be ahead: servers cut off receivers that are much further behind."""
-AHEAD_TOGETHER: Final = 16 * 1024 * 1024
+AHEAD_TOGETHER: Final = 64 * 1024 * 1024
 """The same of all receivers together: the slowest servers have to deliver it when sending has ended."""
 BURST: Final = 16
 """Writes that a flat-out publisher sends before what arrives is read: to look for that each time would slow it down."""
