@@ -155,12 +155,14 @@ class Flush:
         parts: list[Part] = []
         size = messages = 0
         while size < REFILL:
-            waiting = [(order, cursor) for cursor in cursors if (order := cursor.order()) is not None]
-            waiting.sort(key=itemgetter(0))
+            # Two of the same order are in the same channel, which the peer has left and joined again within a run.
+            waiting = [(order, one.position, one) for one in cursors if (order := one.order()) is not None]
+            waiting.sort(key=itemgetter(0, 1))
             if not waiting:
                 break
-            before = waiting[1][0] if len(waiting) > 1 else None
-            taken = waiting[0][1].take(before, most, self._splitter)
+            first, _, cursor = waiting[0]
+            before = max(waiting[1][0], first + 1) if len(waiting) > 1 else None
+            taken = cursor.take(before, most, self._splitter)
             if taken is not None:
                 parts += taken[0]
                 size += sum(map(len, taken[0]))
