@@ -17,13 +17,15 @@ class Account:
     What is delivered is not counted but follows: offered less pending less dropped.
     """
 
-    __slots__ = ("_dropped", "_held", "_held_bytes", "_held_messages", "_offered", "members", "transport")
+    __slots__ = ("_dropped", "_held", "_held_bytes", "_held_messages", "_offered", "members", "skipped", "transport")
 
     transport: asyncio.Transport
 
     def __init__(self) -> None:
         self.members: tuple[Member, ...] = ()
         """Where it hears, and what it still has to take of where it heard."""
+        self.skipped = 0
+        """Messages among those it will not get that it had to miss because it was too far behind."""
         self._dropped = (0, 0)
         self._offered = (0, 0)  # by channels it has left, and by no channel
         # What the transport was given last and has not passed on whole: the parts, the messages in them, and
@@ -92,13 +94,18 @@ class Account:
         """Keep what `member`, which has left its channel, was offered, and forget it."""
         messages, size = member.offered
         if member.missing:
-            self.drop(messages, size)
+            self.skip(messages, size)
         self.offer(messages, size)
         self.members = tuple([one for one in self.members if one is not member])
 
     def offer(self, messages: int, size: int) -> None:
         """It is given that much past all channels."""
         self._offered = (self._offered[0] + messages, self._offered[1] + size)
+
+    def skip(self, messages: int, size: int) -> None:
+        """It misses that much because it is too far behind."""
+        self.skipped += messages
+        self.drop(messages, size)
 
     def drop(self, messages: int, size: int) -> None:
         """That much of what it was offered it will not get."""

@@ -276,7 +276,7 @@ class Flush:
     @staticmethod
     def _drop(peer: Peer, taken: tuple[Sequence[Part], int]) -> None:
         parts, messages = taken
-        peer.drop(messages, sum(map(len, parts)))
+        peer.skip(messages, sum(map(len, parts)))
 
 
 def _hears(peer: Peer, batches: Iterable[Batch]) -> list[tuple[Batch, Member]]:

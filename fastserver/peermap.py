@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Final
 
+from fastserver.errors import CloseReason
 from fastserver.figures import Counts, Figures
 from fastserver.peer import Peer
 
@@ -25,7 +26,7 @@ class PeerMap:
         self.reasons: Counter[str] = Counter()
         """How many peers ended, by close reason."""
         self.dropped: Counter[str] = Counter()
-        """Messages that closed peers did not get, by close reason."""
+        """Messages that closed peers did not get: by close reason, or `slow_consumer` for those missed before."""
         self.refused: Counter[str] = Counter()
         """How many connections were refused, by close reason."""
         self.throttled: Counter[str] = Counter()
@@ -59,7 +60,8 @@ class PeerMap:
         self.closed.append(figures)
         self._gone += figures
         self.reasons[str(figures.reason)] += 1
-        self.dropped[str(figures.reason)] += figures.dropped_messages
+        self.dropped[CloseReason.SLOW_CONSUMER.value] += peer.skipped
+        self.dropped[str(figures.reason)] += figures.dropped_messages - peer.skipped
         return figures
 
     def totals(self) -> Counts:
