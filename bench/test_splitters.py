@@ -88,7 +88,7 @@ def test_message(benchmark: Any, framing: str, kind: str) -> None:
         pass
 
     def handle() -> None:
-        for message in splitter.messages(frames, None):
+        for message in splitter.messages(frames, None).one_by_one():
             handler(message)
 
     benchmark(handle)

@@ -11,6 +11,8 @@ from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcpy
 
+from collections.abc import Sequence
+
 import msgpack
 
 from fastserver.errors import FrameError
@@ -20,6 +22,7 @@ from fastserver.twins.msgpack_scan import HEADS, NANOSECONDS
 
 include "buffer.pyx"
 include "message.pyx"
+include "messages.pyx"
 include "lines.pyx"
 include "utf8.pyx"
 include "scan.pyx"

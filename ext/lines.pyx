@@ -127,24 +127,21 @@ cdef class LinesSplitter:
         self.count = 1
         return line
 
-    def messages(self, bytes frames not None, object peer, Py_ssize_t most=-1, Py_ssize_t start=0) -> list:
+    def messages(self, bytes frames not None, object peer, Py_ssize_t most=-1, Py_ssize_t start=0) -> Messages:
         """One message per line of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
         cdef const char* lines = PyBytes_AS_STRING(frames)
         cdef Py_ssize_t size = PyBytes_GET_SIZE(frames)
-        cdef Py_ssize_t end
-        cdef uint8_t tail
         cdef const char* lf
-        cdef list found = []
+        cdef Messages found
         if start < 0:
             raise ValueError(f"frames cannot start at {start}")
+        found = messages_of(peer, frames, start, False)
         while start < size and most != 0:
             lf = <const char*>memchr(lines + start, LF, size - start)
             if lf == NULL:
                 raise ValueError("frames do not end where a frame ends")
-            end = lf - lines + 1
-            tail = 2 if end - start > 1 and lines[end - 2] == CR else 1
-            found.append(message(peer, frames, start, end, 0, tail, False))
-            start = end
+            start = lf - lines + 1
+            found.append(start)
             most -= 1
         self.taken = start
         return found

@@ -65,17 +65,3 @@ cdef class Message:
         shown = payload[:60]
         more = "" if len(payload) <= 60 else f" … of {len(payload)} bytes"
         return f"<Message from {self.peer!r}: {shown!r}{more}>"
-
-
-cdef inline Message message(
-    object peer, bytes frames, Py_ssize_t start, Py_ssize_t end, uint8_t head, uint8_t tail, bint packed
-):
-    cdef Message made = Message.__new__(Message)
-    made.peer = peer
-    made.frames = frames
-    made.start = start
-    made.end = end
-    made.head = head
-    made.tail = tail
-    made.packed = packed
-    return made

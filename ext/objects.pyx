@@ -134,18 +134,19 @@ cdef class ObjectSplitter:
             raise FrameError(*self.dead)
         return b""
 
-    def messages(self, bytes frames not None, object peer, Py_ssize_t most=-1, Py_ssize_t start=0) -> list:
+    def messages(self, bytes frames not None, object peer, Py_ssize_t most=-1, Py_ssize_t start=0) -> Messages:
         """One message per frame of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
         cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(frames)
-        cdef uint64_t size = PyBytes_GET_SIZE(frames), at = start, head
+        cdef uint64_t size = PyBytes_GET_SIZE(frames), at = start
         cdef Scan scan
         cdef Status status
-        cdef list found = []
+        cdef Messages found
         if start < 0:
             raise ValueError(f"frames cannot start at {start}")
+        found = messages_of(peer, frames, start, True)
         while at < size and most != 0:
             status = self.begin(&scan, data + at, size - at)
-            head = scan.at
+            found.head = scan.at
             if status == DONE:
                 if not scan.exact:
                     status = scan_run(&scan, data + at, size - at)
@@ -157,8 +158,8 @@ cdef class ObjectSplitter:
                 raise FrameError(*refused(&scan, at, self.limit))
             if status == MORE:
                 raise ValueError("frames do not end where a frame ends")
-            found.append(message(peer, frames, at, at + scan.at, head, 0, True))
             at += scan.at
+            found.append(at)
             most -= 1
         self.taken = at
         return found

@@ -221,7 +221,7 @@ class Client:
         self._queued -= len(frames)
         if self._connection and self._queued <= self._max_queue // 2:
             self._connection.resume_reading()
-        return splitter.messages(frames, self)
+        return list(splitter.messages(frames, self))
 
     # --- what the connection tells
 

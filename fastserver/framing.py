@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from fastserver.twins.lines import LinesSplitter
 from fastserver.twins.message import Message
+from fastserver.twins.messages import Messages
 from fastserver.twins.msgpack import MsgpackSplitter
 from fastserver.twins.msgpack_stream import MsgpackStreamSplitter
 
-__all__ = ["COMPILED", "FRAMINGS", "Framing", "Message", "Splitter"]
+__all__ = ["COMPILED", "FRAMINGS", "Framing", "Message", "Messages", "Splitter"]
 
 COMPILED = False
-"""Whether the splitters and `Message` are the compiled ones."""
+"""Whether the splitters, `Message` and `Messages` are the compiled ones."""
 
 if not TYPE_CHECKING and os.environ.get("FASTSERVER_PURE_PYTHON") != "1":
     try:
-        from fastserver._splitters import LinesSplitter, Message, MsgpackSplitter, MsgpackStreamSplitter
+        from fastserver._splitters import LinesSplitter, Message, Messages, MsgpackSplitter, MsgpackStreamSplitter
     except ImportError:
         pass
     else:
@@ -59,7 +60,7 @@ class Splitter(Protocol):
     def taken(self) -> int:
         """Up to where the last `messages` got in its frames, bytes."""
 
-    def messages(self, frames: bytes, peer: object, most: int = -1, start: int = 0) -> list[Message]:
+    def messages(self, frames: bytes, peer: object, most: int = -1, start: int = 0) -> Messages:
         """One message per frame of `frames[start:]`, from `peer`; the first `most` if that is not negative.
 
         `frames` is what `feed` gave, `start` where a frame begins; ValueError if it does not end where one ends.

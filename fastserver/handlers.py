@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +18,12 @@ from fastserver.errors import CloseReason
 from fastserver.inbox import FIRST, LIST, TURN, UNHEARD, Inbox, lists
 
 if TYPE_CHECKING:
-    from fastserver.framing import Message
+    from fastserver.framing import Message, Messages
     from fastserver.peer import Peer
 
 # What they give back is thrown away.
 OnMessage = Callable[["Message"], object]
-OnMessages = Callable[[list["Message"]], object]
+OnMessages = Callable[[Sequence["Message"]], object]
 OnConnect = Callable[["Peer"], object]
 OnDisconnect = Callable[["Peer", CloseReason], object]
 
@@ -97,12 +97,12 @@ class Handlers:
                 peer.inbox.add(frames[end:], messages)
                 return
 
-    def handle(self, peer: Peer, messages: list[Message]) -> None:
+    def handle(self, peer: Peer, messages: Messages) -> None:
         """Call the plain message handler."""
         if self.messages is not None:
             self.call(peer, self.messages, messages)
             return
-        handler, waiting = self.message, iter(messages)
+        handler, waiting = self.message, messages.one_by_one()
         assert handler is not None
         while True:
             try:

@@ -197,7 +197,7 @@ class Server:
         return handler
 
     def on_messages(self, handler: L) -> L:
-        """Call `handler(messages)` with the list of the messages of one read, instead of one by one."""
+        """Call `handler(messages)` with those of one read, a sequence of at most 500, instead of one by one."""
         self.handlers.add("messages", handler)
         return handler
 

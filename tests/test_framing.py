@@ -154,8 +154,8 @@ def test_messages_and_frames_round_trip(name: str) -> None:
         assert b"".join(message.frame for message in messages) == frames
         assert [message.payload for message in splitter.messages(frames, "peer", 2)] == payloads[:2]
         assert len(splitter.messages(frames, "peer", 99)) == 4
-        assert splitter.messages(frames, "peer", 0) == []
-        assert splitter.messages(b"", "peer") == []
+        assert list(splitter.messages(frames, "peer", 0)) == []
+        assert list(splitter.messages(b"", "peer")) == []
         with pytest.raises(ValueError, match="frames do not end where a frame ends"):
             splitter.messages(frames[:-1], "peer")
 

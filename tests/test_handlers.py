@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -200,7 +200,7 @@ def test_an_error_in_a_handler_concerns_its_peer_only(
         if message.payload.startswith(b"bad"):
             raise ValueError(message.payload.decode())
 
-    def fail_several(messages: list[Message]) -> None:
+    def fail_several(messages: Sequence[Message]) -> None:
         for message in messages:
             fail(message)
 
@@ -438,11 +438,11 @@ def test_a_peer_with_much_to_handle_lets_others_have_their_turn(run: Run, kind: 
         async def work_async(message: Message) -> None:
             work(message)
 
-        def work_all(messages: list[Message]) -> None:
+        def work_all(messages: Sequence[Message]) -> None:
             for message in messages:
                 work(message)
 
-        async def work_all_async(messages: list[Message]) -> None:
+        async def work_all_async(messages: Sequence[Message]) -> None:
             work_all(messages)
 
         if "list" in kind:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastserver.errors import FrameError
 from fastserver.twins import refusals
 from fastserver.twins.arguments import limit, octets
-from fastserver.twins.message import Message, message
+from fastserver.twins.messages import Messages, messages_of
 
 LF = b"\n"
 CR = b"\r"
@@ -77,20 +77,19 @@ class LinesSplitter:
         self.count = 1
         return line
 
-    def messages(self, frames: bytes, peer: object, most: int = -1, start: int = 0) -> list[Message]:
+    def messages(self, frames: bytes, peer: object, most: int = -1, start: int = 0) -> Messages:
         """One message per line of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
         if start < 0:
             raise ValueError(f"frames cannot start at {start}")
-        found: list[Message] = []
-        while start < len(frames) and len(found) != most:
-            end = frames.find(LF, start) + 1
-            if not end:
+        ends: list[int] = []
+        at = start
+        while at < len(frames) and len(ends) != most:
+            at = frames.find(LF, at) + 1
+            if not at:
                 raise ValueError("frames do not end where a frame ends")
-            tail = 2 if frames[start : end - 1].endswith(CR) else 1
-            found.append(message(peer, frames, start, end, 0, tail, False))
-            start = end
-        self.taken = start
-        return found
+            ends.append(at)
+        self.taken = at
+        return messages_of(peer, frames, start, ends, 0, False)
 
     def frame(self, payload: bytes | bytearray | memoryview, /) -> bytes:
         """`payload` as a line, LF added; ValueError if it holds an LF, ends with CR or is over the limit."""

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from fastserver.errors import FrameError
 from fastserver.twins import refusals
 from fastserver.twins.arguments import limit, octets
-from fastserver.twins.message import Message, message
+from fastserver.twins.messages import Messages, messages_of
 from fastserver.twins.msgpack_scan import Scan
 
 
@@ -81,21 +81,23 @@ class ObjectSplitter(ABC):
             self._check_alive()
         return b""
 
-    def messages(self, frames: bytes, peer: object, most: int = -1, start: int = 0) -> list[Message]:
+    def messages(self, frames: bytes, peer: object, most: int = -1, start: int = 0) -> Messages:
         """One message per frame of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
         if start < 0:
             raise ValueError(f"frames cannot start at {start}")
-        found: list[Message] = []
-        while start < len(frames) and len(found) != most:
-            scan = self._begin(frames, start)
-            head = 0 if scan is None else scan.at - start
+        ends: list[int] = []
+        at = start
+        head = 0
+        while at < len(frames) and len(ends) != most:
+            scan = self._begin(frames, at)
+            head = 0 if scan is None else scan.at - at
             end = None if scan is None else scan.ends(frames)
             if end is None:
                 raise ValueError("frames do not end where a frame ends")
-            found.append(message(peer, frames, start, end, head, 0, True))
-            start = end
-        self.taken = start
-        return found
+            ends.append(end)
+            at = end
+        self.taken = at
+        return messages_of(peer, frames, start, ends, head, True)
 
     def _check_alive(self) -> None:
         if self._dead is not None:

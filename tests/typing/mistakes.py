@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastserver import BlockingClient, Channel, Client, CloseReason, Config, Message, Peer, Server
 
 server = Server(Config())
@@ -19,7 +21,7 @@ def with_peer(peer: Peer) -> None: ...
 
 
 @server.on_message  # type: ignore[type-var]
-def with_messages(messages: list[Message]) -> None: ...
+def with_messages(messages: Sequence[Message]) -> None: ...
 
 
 @server.on_messages  # type: ignore[type-var]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -60,7 +61,7 @@ def on_message(message: Message) -> None:
 
 
 @server.on_messages
-async def on_messages(messages: list[Message]) -> None:
+async def on_messages(messages: Sequence[Message]) -> None:
     for message in messages:
         message.broadcast()
 
