@@ -120,16 +120,16 @@ class Inbox:
                 break
             if handlers.messages is not None:
                 await handlers.settle(peer, handlers.messages, messages)
-                await self._yield()
                 waiting -= len(messages)
                 self._take_off(len(messages), 0)
+                await self._yield()
                 continue
             for message in messages:
                 if handlers.message is not None and peer.reason not in UNHEARD:
                     await handlers.settle(peer, handlers.message, message)
-                    await self._yield()
                 waiting -= 1
                 self._take_off(1, 0)
+                await self._yield()
         self._take_off(waiting, 0)
 
     async def _yield(self) -> None:
