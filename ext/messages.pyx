@@ -11,6 +11,7 @@ cdef class OneByOne
 
 
 @cython.final
+@cython.freelist(8)
 @cython.auto_pickle(False)
 cdef class Messages:
     """The messages of some frames, made by `Splitter.messages`: a sequence that makes them when first looked into."""
@@ -121,6 +122,7 @@ cdef Messages messages_of(object peer, bytes frames, Py_ssize_t start, bint pack
 
 @cython.final
 @cython.no_gc_clear
+@cython.freelist(8)
 @cython.auto_pickle(False)
 cdef class OneByOne:
     """Iterates over messages and makes each as it comes, out of the one before the last if nobody kept that."""
