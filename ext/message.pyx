@@ -57,8 +57,8 @@ cdef class Message:
         return self.made
 
     def broadcast(self) -> None:
-        """Passes it on as it came, by `peer.relay(frame)`."""
-        self.peer.relay(self.slice(self.start, self.end))
+        """Passes it on as it came, by `peer.relay(frames, start, end)`."""
+        self.peer.relay(self.frames, self.start, self.end)
 
     def __repr__(self) -> str:
         payload = self.payload

@@ -36,6 +36,20 @@ REFILL: Final = 64 * 1024
 """Bytes up to which short runs of several channels are gathered to refill a peer."""
 
 
+class Stretch:
+    """Messages of one sender that were relayed one after another and lie so in what it sent: they become one piece."""
+
+    __slots__ = ("channel", "end", "frames", "messages", "sender", "start")
+
+    def __init__(self, channel: Channel, sender: Member | None, frames: bytes, start: int, end: int) -> None:
+        self.channel = channel
+        self.sender = sender
+        self.frames = frames
+        self.start = start
+        self.end = end
+        self.messages = 1
+
+
 class Flush:
     """Collects what is published in a tick and brings it to the peers at its end.
 
@@ -57,6 +71,7 @@ class Flush:
         self._splitter = splitter
         self._scheduled = False
         self._dirty: list[Channel] = []
+        self._stretch: Stretch | None = None  # published when something else is, or the tick ends
         self._last: Channel | None = None
         self._order = 0
         self._resting: list[Peer] = []
@@ -70,6 +85,8 @@ class Flush:
 
     def publish(self, channel: Channel, sender: Member | None, frames: bytes, messages: int) -> None:
         """Bring `frames` (complete, that many messages) to all of `channel`; not to `sender`, unless None."""
+        if self._stretch is not None:
+            self._publish_stretch()
         if channel is not self._last:
             self._last = channel
             self._order += 1
@@ -79,21 +96,35 @@ class Flush:
         if not channel.pieces:
             channel.runs = [(channel.order, 0)]
             self._dirty.append(channel)
-            if not self._scheduled:
-                self.call_soon(self._tick)
-                self._scheduled = True
+            self._schedule()
         channel.pieces.append((sender, frames, messages))
         channel.size += len(frames)
         if channel.size >= MAX_BATCH:
             self.run()
 
+    def relay(self, channel: Channel, sender: Member | None, frames: bytes, start: int, end: int) -> None:
+        """`publish` one message, `frames[start:end]`."""
+        stretch = self._stretch
+        if (
+            stretch is not None
+            and stretch.frames is frames
+            and stretch.end == start
+            and stretch.sender is sender
+            and stretch.channel is channel
+        ):
+            stretch.end = end
+            stretch.messages += 1
+            return
+        if stretch is not None:
+            self._publish_stretch()
+        self._stretch = Stretch(channel, sender, frames, start, end)
+        self._schedule()
+
     def rest(self, sender: Peer) -> None:
         """Read `sender` no further until the tick is flushed: its last read came full."""
         self._resting.append(sender)
         sender.pause_reading(Pause.TICK)
-        if not self._scheduled:
-            self.call_soon(self._tick)
-            self._scheduled = True
+        self._schedule()
 
     def stalled(self, peer: Peer) -> None:
         """`peer`'s transport could not pass on all it was given."""
@@ -102,6 +133,8 @@ class Flush:
 
     def run(self) -> None:
         """Write what was collected, now."""
+        if self._stretch is not None:
+            self._publish_stretch()
         if not self._dirty:
             return
         dirty, self._dirty = self._dirty, []
@@ -206,6 +239,16 @@ class Flush:
         """Messages and bytes of the last flushes that did not reach `peer`, whose connection broke."""
         parts, messages = _shared(_hears(peer, self._unsettled))
         return messages, sum(map(len, parts))
+
+    def _publish_stretch(self) -> None:
+        one, self._stretch = self._stretch, None
+        if one is not None:
+            self.publish(one.channel, one.sender, one.frames[one.start : one.end], one.messages)
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self.call_soon(self._tick)
+            self._scheduled = True
 
     def _tick(self) -> None:
         self._scheduled = False

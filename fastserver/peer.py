@@ -153,9 +153,9 @@ class Peer(Account, asyncio.Protocol):
                 return member
         return None
 
-    def relay(self, frame: bytes) -> None:
-        """Broadcast a frame of its own framing to everyone, as the server does without a handler."""
-        self._server.relay(self, frame, 1)
+    def relay(self, frames: bytes, start: int, end: int) -> None:
+        """Broadcast one message it sent, `frames[start:end]`, as the server does without a handler."""
+        self._server.relay_message(self, frames, start, end)
 
     def close(self, reason: CloseReason = CloseReason.KICKED, within: float = CLOSE_TIMEOUT) -> None:
         """End the connection without loss: it is heard no more and offered no more; what is pending goes out,

@@ -295,6 +295,10 @@ class Server:
         """Pass on what `peer` sent to everyone else, or to everyone if they want the echo."""
         self.flush.publish(self.everyone, None if self.config.echo else peer.member, frames, messages)
 
+    def relay_message(self, peer: Peer, frames: bytes, start: int, end: int) -> None:
+        """`relay` one message of `peer`, `frames[start:end]`."""
+        self.flush.relay(self.everyone, None if self.config.echo else peer.member, frames, start, end)
+
     def half_closed(self, peer: Peer) -> None:
         """`peer` ended its stream; it may go on receiving for a while, if it does."""
         if not peer.role.hears:

@@ -87,6 +87,16 @@ def test_broadcast_of_a_message_passes_the_frame_on_as_it_came() -> None:
         assert bytes(own.sent) == (b"with CR\r\nwithout\n" if echo else b"")
 
 
+def test_the_same_frames_of_two_peers_are_not_mixed_up() -> None:
+    simulation = Simulation()
+    (one, own), (other, others), (_, third) = simulation.connect(), simulation.connect(), simulation.connect()
+    frames = b"1\n2\n"
+    one.splitter.messages(frames, one)[0].broadcast()
+    other.splitter.messages(frames, other)[1].broadcast()
+    simulation.loop.tick()
+    assert (bytes(own.sent), bytes(others.sent), bytes(third.sent)) == (b"2\n", b"1\n", b"1\n2\n")
+
+
 def test_one_write_a_tick_with_all_sends_in_the_order_of_the_calls() -> None:
     simulation = Simulation()
     room = simulation.server.channel("room")

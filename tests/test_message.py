@@ -14,8 +14,8 @@ class Peer:
     def __init__(self) -> None:
         self.relayed: list[bytes] = []
 
-    def relay(self, frame: bytes) -> None:
-        self.relayed.append(frame)
+    def relay(self, frames: bytes, start: int, end: int) -> None:
+        self.relayed.append(frames[start:end])
 
     def __repr__(self) -> str:
         return "<Peer 7>"

@@ -1,7 +1,7 @@
 """What one peer receives has the order of the calls, whatever channels they were for, and whether it keeps up.
 
-Random calls (`send`, `broadcast`, `join`, `leave`, `close`) on a simulated network, against a model that notes at
-each call who must get it.
+Random calls (`send`, `broadcast`, also of what a peer sent, `join`, `leave`, `close`) on a simulated network, against
+a model that notes at each call who must get it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 from simulation import Simulation, Transport
 
+from fastserver.framing import Messages
 from fastserver.peer import Peer
 
 ROOMS = ["red", "green", "blue"]
@@ -31,6 +32,7 @@ class Calls(RuleBasedStateMachine):
     """Random calls, and the model beside them."""
 
     peers: Bundle[Known] = Bundle("peers")
+    reads: Bundle[tuple[Known, Messages]] = Bundle("reads")
 
     @initialize()
     def begin(self) -> None:
@@ -76,6 +78,22 @@ class Calls(RuleBasedStateMachine):
             for other in self.known:
                 if other.open and other is not known:
                     other.expected += payloads
+
+    @rule(target=reads, known=peers, count=st.integers(1, 5))
+    def hear(self, known: Known, count: int) -> tuple[Known, Messages]:
+        """A handler gets messages of the peer."""
+        frames = b"".join([self.payload(0) + b"\n" for _ in range(count)])
+        return known, known.peer.splitter.messages(frames, known.peer)
+
+    @rule(read=reads, begin=st.integers(0, 4), count=st.integers(1, 5))
+    def relay(self, read: tuple[Known, Messages], begin: int, count: int) -> None:
+        """A handler broadcasts some of them, in a row or later or again."""
+        known, messages = read
+        for message in messages[begin : begin + count]:
+            message.broadcast()
+            for other in self.known:
+                if other.open and other is not known:
+                    other.expected.append(message.frame)
 
     @rule(known=peers, name=st.sampled_from(ROOMS))
     def join(self, known: Known, name: str) -> None:

@@ -62,8 +62,8 @@ class Message:
         return self._value
 
     def broadcast(self) -> None:
-        """Passes it on as it came, by `peer.relay(frame)`."""
-        self._peer.relay(self.frame)
+        """Passes it on as it came, by `peer.relay(frames, start, end)`."""
+        self._peer.relay(self._frames, self._start, self._end)
 
     def __repr__(self) -> str:
         shown = self.payload[:SHOWN]
