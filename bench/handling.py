@@ -1,5 +1,5 @@
-"""Servers that call a Python function for each line they hear: `python handling.py NAME`. The function does nothing,
-or in `fastserver broadcast` broadcasts the line.
+"""Servers that call a Python function for each line they hear: `python handling.py NAME`. The function does nothing;
+in those of a name with `payloads` it looks at the payload, in `fastserver broadcast` it broadcasts the message.
 
 Each says where it listens, and serves until it is terminated.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import uvloop
@@ -18,6 +19,17 @@ from fastserver import Config, Message, Server
 
 def nothing(message: object) -> None:
     """The handler."""
+
+
+def payload(message: Message) -> None:
+    """The handler that looks at the payload."""
+    _ = message.payload
+
+
+def payloads(messages: Sequence[Message]) -> None:
+    """The same for messages that come together."""
+    for message in messages:
+        _ = message.payload
 
 
 class Split(asyncio.Protocol):
@@ -55,10 +67,10 @@ async def by_hand(streams: bool) -> None:
 
 def fastserver(kind: str) -> None:
     server = Server(Config(port=0, half_close_timeout=0.0, drain_timeout=0.0, log_messages=0))
-    if kind == "lists":
-        server.on_messages(nothing)
+    if kind.startswith("lists"):
+        server.on_messages(payloads if kind == "lists payloads" else nothing)
     else:
-        server.on_message(Message.broadcast if kind == "broadcast" else nothing)
+        server.on_message({"": nothing, "payloads": payload, "broadcast": Message.broadcast}[kind])
     server.run()
 
 
