@@ -4,7 +4,6 @@ error, so that a terminal or pipe nobody reads never stops the server.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import queue
@@ -14,7 +13,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from logging.handlers import QueueHandler
 from typing import Any, Final
 
 from fastserver.log import logger
@@ -49,25 +47,28 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
+        import json  # most logs are text
+
         return json.dumps(entry, default=str)
 
 
-class BoundedHandler(QueueHandler):
+class BoundedHandler(logging.Handler):
     """Puts records into a bounded queue without ever waiting; counts those that do not fit."""
 
+    # Not the library's QueueHandler: of that nothing would be left, and it imports pickle and sockets.
+
     def __init__(self, waiting: queue.Queue[Any]) -> None:
-        super().__init__(waiting)
+        super().__init__()
         self.lost = 0
+        self._waiting = waiting
 
-    def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
-        return record  # fields are plain values: the thread can format them
-
-    def enqueue(self, record: logging.LogRecord) -> None:
+    def emit(self, record: logging.LogRecord) -> None:
+        # As it is: its fields are plain values, which the thread can format.
         try:
             if self.lost:
-                self.queue.put_nowait(_lost(self.lost))
+                self._waiting.put_nowait(_lost(self.lost))
                 self.lost = 0
-            self.queue.put_nowait(record)
+            self._waiting.put_nowait(record)
         except queue.Full:
             self.lost += 1
 

@@ -9,12 +9,6 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from fastserver.twins.lines import LinesSplitter
-from fastserver.twins.message import Message
-from fastserver.twins.messages import Messages
-from fastserver.twins.msgpack import MsgpackSplitter
-from fastserver.twins.msgpack_stream import MsgpackStreamSplitter
-
 __all__ = ["COMPILED", "FRAMINGS", "Framing", "Message", "Messages", "Splitter"]
 
 COMPILED = False
@@ -27,6 +21,13 @@ if not TYPE_CHECKING and os.environ.get("FASTSERVER_PURE_PYTHON") != "1":
         pass
     else:
         COMPILED = True
+
+if not COMPILED:
+    from fastserver.twins.lines import LinesSplitter
+    from fastserver.twins.message import Message
+    from fastserver.twins.messages import Messages
+    from fastserver.twins.msgpack import MsgpackSplitter
+    from fastserver.twins.msgpack_stream import MsgpackStreamSplitter
 
 
 class Splitter(Protocol):

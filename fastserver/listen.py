@@ -6,7 +6,6 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
-from urllib.parse import unquote
 
 _TCP = re.compile(r"(?:\[(?P<v6>[^\[\]\s]+)\]|(?P<host>[^\[\]:/\s]+)):(?P<port>\d{1,5})/?", re.ASCII)
 
@@ -66,6 +65,8 @@ class Listener:
                 raise ValueError(f"{query!r} is no role")
             role = Role(value)
         if scheme.endswith("+unix"):
+            from urllib.parse import unquote  # 1 ms that most starts do not need
+
             path = unquote(address)
             if not path.startswith("/") or "\0" in path:
                 raise ValueError("it has no absolute path")

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from fastserver.escape import escape
-from fastserver.jsonvalue import decode, to_json
 
 if TYPE_CHECKING:
     from fastserver.framing import Splitter
@@ -105,6 +104,8 @@ def show(payload: bytes, binary: bool) -> str:
     if binary:
         if len(payload) > DECODED:
             return f"msgpack, {len(payload)} bytes"
+        from fastserver.jsonvalue import decode, to_json  # in lines mode nobody needs it
+
         text = to_json(decode(payload)).encode("utf-8", "surrogatepass")
     else:
         text = payload
