@@ -173,7 +173,7 @@ class Flush:
         self.forget(peer)
         for member in peer.members:
             if member.left is None:
-                member.channel.catch_up(member, peer.transport.write)
+                member.channel.catch_up(member, peer.transport)
         peer.forget_left()
         self._policy.caught_up(peer)
 
@@ -263,12 +263,12 @@ class Flush:
     def _write(self, batch: Batch) -> None:
         blob, own, ready = batch.blob, batch.own, batch.channel.ready
         if not own:
-            for write in ready.values():
-                write(blob)
+            for transport in ready.values():
+                transport.write(blob)
             return
-        for member, write in ready.items():
+        for member, transport in ready.items():
             if member not in own:
-                write(blob)
+                transport.write(blob)
         for member in own:
             if member in ready:
                 parts, _ = batch.without(member)

@@ -372,7 +372,7 @@ class Peer(Account, asyncio.Protocol):
         if self.missing:
             self._add(Member(channel, self, missing=True))
             return
-        member = channel.join(self, self.transport.write)
+        member = channel.join(self, self.transport)
         self._add(member)
         if self in self._server.flush.behind:
             channel.fall_behind(member)
