@@ -33,7 +33,7 @@ cdef extern from *:
 cdef class LinesSplitter:
     """Cuts a byte stream into lines of at most `max_message` bytes, line end not counted."""
 
-    cdef readonly Py_ssize_t count, taken
+    cdef readonly Py_ssize_t count
     cdef uint64_t limit
     cdef uint64_t offset  # of the first byte held, in the stream
     cdef Buffer buffer
@@ -143,7 +143,6 @@ cdef class LinesSplitter:
             start = lf - lines + 1
             found.append(start)
             most -= 1
-        self.taken = start
         return found
 
     def frame(self, payload, /) -> bytes:

@@ -77,6 +77,11 @@ cdef class Messages:
             self.made = made
         return made
 
+    @property
+    def end(self) -> int:
+        """Where the last of them ends in the frames, bytes."""
+        return self.ends[self.size - 1] if self.size else self.start
+
     def one_by_one(self):
         """Each once, in order, without keeping them: less work than iteration where they are not needed again."""
         cdef OneByOne found = OneByOne.__new__(OneByOne)

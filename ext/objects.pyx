@@ -7,7 +7,7 @@
 cdef class ObjectSplitter:
     """Cuts a byte stream into frames that hold one msgpack object each, of at most `max_message` bytes."""
 
-    cdef readonly Py_ssize_t count, taken
+    cdef readonly Py_ssize_t count
     cdef uint64_t limit
     cdef uint64_t offset  # of the first byte held, in the stream
     cdef Buffer buffer
@@ -161,7 +161,6 @@ cdef class ObjectSplitter:
             at += scan.at
             found.append(at)
             most -= 1
-        self.taken = at
         return found
 
 

@@ -205,8 +205,7 @@ def whole(blob: bytes, start: int, most: int, splitter: Splitter) -> tuple[int, 
     size = len(splitter.feed(memoryview(blob)[start : start + most]))
     count = splitter.count
     if size < most:
-        splitter.messages(blob, None, 1, start + size)
-        size, count = splitter.taken - start, count + 1
+        size, count = splitter.messages(blob, None, 1, start + size).end - start, count + 1
     return size, count
 
 

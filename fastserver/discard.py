@@ -10,7 +10,6 @@ class Discard:
 
     count = 0
     held = 0
-    taken = 0
 
     def feed(self, data: bytes | bytearray | memoryview, /) -> bytes:
         return b""

@@ -57,10 +57,6 @@ class Splitter(Protocol):
         Raises FrameError if it ended inside a frame.
         """
 
-    @property
-    def taken(self) -> int:
-        """Up to where the last `messages` got in its frames, bytes."""
-
     def messages(self, frames: bytes, peer: object, most: int = -1, start: int = 0) -> Messages:
         """One message per frame of `frames[start:]`, from `peer`; the first `most` if that is not negative.
 

@@ -87,14 +87,14 @@ class Handlers:
             peer.inbox.add(frames, messages)
             return
         begun = perf_counter()
-        for some, end in lists(peer, frames, LIST if self.message is None else FIRST):
+        for some in lists(peer, frames, LIST if self.message is None else FIRST):
             self.handle(peer, some)
             if peer.reason in UNHEARD:
                 return
             messages -= len(some)
             if messages and perf_counter() - begun > TURN:
                 peer.inbox = Inbox(self, peer)
-                peer.inbox.add(frames[end:], messages)
+                peer.inbox.add(frames[some.end :], messages)
                 return
 
     def handle(self, peer: Peer, messages: Messages) -> None:

@@ -37,14 +37,14 @@ TURN: Final = 0.005
 """Seconds that the messages of one peer are handled before others have their turn."""
 
 
-def lists(peer: Peer, frames: bytes, first: int) -> Iterator[tuple[Messages, int]]:
-    """The messages in `frames`, which `peer` sent, `first` of them and then more at a time; and up to where."""
+def lists(peer: Peer, frames: bytes, first: int) -> Iterator[Messages]:
+    """The messages in `frames`, which `peer` sent, `first` of them and then more at a time."""
     start, most = 0, first
     while start < len(frames):
         messages = peer.splitter.messages(frames, peer, most, start)
-        start = peer.splitter.taken
+        start = messages.end
         most = min(2 * most, LIST)
-        yield messages, start
+        yield messages
 
 
 class Inbox:
@@ -115,7 +115,7 @@ class Inbox:
 
     async def _handle(self, frames: bytes, waiting: int) -> None:
         handlers, peer = self._handlers, self._peer
-        for messages, _ in lists(peer, frames, LIST):
+        for messages in lists(peer, frames, LIST):
             if peer.reason in UNHEARD:
                 break
             if handlers.messages is not None:

@@ -58,6 +58,20 @@ def test_each_message_is_one_and_the_same_object(make) -> None:
 
 
 @both(*ALL)
+def test_a_part_of_them(make) -> None:
+    splitter = make(100)
+    frames = b"".join(map(splitter.frame, PAYLOADS))
+    some = splitter.messages(frames, "peer", 3, len(splitter.frame(PAYLOADS[0])))
+    assert [message.payload for message in some] == PAYLOADS[1:]
+    assert some.end == len(frames)
+    first = splitter.messages(frames, "peer", 1)
+    assert [message.payload for message in first] == PAYLOADS[:1]
+    assert first.end == len(splitter.frame(PAYLOADS[0]))
+    none = splitter.messages(frames, "peer", 0, first.end)
+    assert (list(none), none.end) == ([], first.end)
+
+
+@both(*ALL)
 def test_one_by_one(make) -> None:
     messages = messages_of(make, "peer", PAYLOADS)
     for _ in range(2):

@@ -14,11 +14,10 @@ CR = b"\r"
 class LinesSplitter:
     """Cuts a byte stream into lines of at most `max_message` bytes, line end not counted."""
 
-    __slots__ = ("_dead", "_held", "_max", "_offset", "count", "taken")
+    __slots__ = ("_dead", "_held", "_max", "_offset", "count")
 
     def __init__(self, max_message: int) -> None:
         self.count = 0
-        self.taken = 0
         self._max = limit(max_message)
         self._held = bytearray()
         self._offset = 0  # of the first byte held, in the stream
@@ -88,7 +87,6 @@ class LinesSplitter:
             if not at:
                 raise ValueError("frames do not end where a frame ends")
             ends.append(at)
-        self.taken = at
         return messages_of(peer, frames, start, ends, 0, False)
 
     def frame(self, payload: bytes | bytearray | memoryview, /) -> bytes:

@@ -24,6 +24,11 @@ class Messages(Sequence[Message]):
     def __init__(self) -> None:
         raise TypeError("Messages are made by a splitter's messages()")
 
+    @property
+    def end(self) -> int:
+        """Where the last of them ends in the frames, bytes."""
+        return self._ends[-1] if self._ends else self._start
+
     def one_by_one(self) -> Iterator[Message]:
         """Each once, in order, without keeping them: less work than iteration where they are not needed again."""
         start = self._start

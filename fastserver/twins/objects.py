@@ -14,11 +14,10 @@ from fastserver.twins.msgpack_scan import Scan
 class ObjectSplitter(ABC):
     """Cuts a byte stream into frames that hold one msgpack object each, of at most `max_message` bytes."""
 
-    __slots__ = ("_dead", "_held", "_max", "_offset", "_scan", "count", "taken")
+    __slots__ = ("_dead", "_held", "_max", "_offset", "_scan", "count")
 
     def __init__(self, max_message: int) -> None:
         self.count = 0
-        self.taken = 0
         self._max = limit(max_message)
         self._held = bytearray()
         self._scan: Scan | None = None  # of what is held, None while even its prefix is incomplete
@@ -96,7 +95,6 @@ class ObjectSplitter(ABC):
                 raise ValueError("frames do not end where a frame ends")
             ends.append(end)
             at = end
-        self.taken = at
         return messages_of(peer, frames, start, ends, head, True)
 
     def _check_alive(self) -> None:
