@@ -8,8 +8,8 @@ Rules:
 - What one peer receives has the order of the calls, whatever channels they were for: a run is what was published
   for one channel without a call for another in between, and runs are numbered through the whole server.
 - Nothing that happens inside a write changes who is in a channel: `pause_writing` only notes the peer here.
-- A write to a connection that is already broken is ignored in silence. A loop tells of a broken connection by
-  `call_soon`, in order: so if it tells before what a flush scheduled at its end runs, that flush did not arrive.
+- A write to a connection that is already broken, or breaks by it, is ignored in silence; its transport is closing
+  then, so that is looked at after each write.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Flush:
         self._resting: list[Peer] = []
         self._writing = False
         self._stalled: list[Peer] = []
-        self._unsettled: list[Batch] = []
+        self._broken: list[Peer] = []
         # No peer can be over the limit before `_flushed` passes `_check_at`: what is pending for a peer
         # grows by no more than what is flushed.
         self._flushed = 0
@@ -149,6 +149,8 @@ class Flush:
             self._flushed += len(batch.blob)
         if self._stalled:
             self._fall_behind(batches)
+        if self._broken:
+            self._drop_broken(batches)
         if self.behind:
             self.pacing.flushed()
             self._memory.room -= sum([len(batch.blob) for batch in batches])
@@ -156,8 +158,6 @@ class Flush:
                 self._memory.check()
             if self._flushed > self._check_at:
                 self._check()
-        self._unsettled += batches
-        self.call_soon(self._settle, len(batches))
 
     def refill(self, peer: Peer) -> None:
         """`peer`'s transport is empty again: give it what it has not had, until it stalls or has caught up."""
@@ -235,11 +235,6 @@ class Flush:
         self.behind.discard(peer)
         self.pacing.forget(peer)
 
-    def missed(self, peer: Peer) -> tuple[int, int]:
-        """Messages and bytes of the last flushes that did not reach `peer`, whose connection broke."""
-        parts, messages = _shared(_hears(peer, self._unsettled))
-        return messages, sum(map(len, parts))
-
     def _publish_stretch(self) -> None:
         one, self._stretch = self._stretch, None
         if one is not None:
@@ -257,23 +252,26 @@ class Flush:
         for sender in resting:
             sender.resume_reading(Pause.TICK)
 
-    def _settle(self, batches: int) -> None:
-        del self._unsettled[:batches]
-
     def _write(self, batch: Batch) -> None:
         blob, own, ready = batch.blob, batch.own, batch.channel.ready
-        if not own:
-            for transport in ready.values():
-                transport.write(blob)
-            return
         for member, transport in ready.items():
             if member not in own:
                 transport.write(blob)
+                if transport.is_closing():
+                    self._broken.append(member.peer)
         for member in own:
             if member in ready:
                 parts, _ = batch.without(member)
                 if parts:
-                    member.peer.transport.writelines(parts)
+                    self._write_parts(member.peer, parts)
+
+    def _write_parts(self, peer: Peer, parts: Sequence[Part]) -> None:
+        if len(parts) == 1:
+            peer.transport.write(parts[0])
+        else:
+            peer.transport.writelines(parts)
+        if peer.transport.is_closing():
+            self._broken.append(peer)
 
     def _write_several(self, batches: list[Batch]) -> None:
         heard: dict[Peer, list[tuple[Batch, Member]]] = {}
@@ -290,10 +288,8 @@ class Flush:
                 if key not in shared:
                     shared[key], _ = _shared(hears)
                 parts = shared[key]
-            if len(parts) == 1:
-                peer.transport.write(parts[0])
-            elif parts:
-                peer.transport.writelines(parts)
+            if parts:
+                self._write_parts(peer, parts)
 
     def _fall_behind(self, batches: list[Batch]) -> None:
         stalled, self._stalled = self._stalled, []
@@ -307,6 +303,13 @@ class Flush:
             if len(self.behind) == 1:
                 self._check_at = self._flushed + self._max_pending
             self.look_at(peer)
+
+    def _drop_broken(self, batches: list[Batch]) -> None:
+        broken, self._broken = self._broken, []
+        for peer in broken:
+            if peer not in self.behind:  # what it held counts as pending until it is gone
+                parts, messages = _shared(_hears(peer, batches))
+                peer.drop(messages, sum(map(len, parts)))
 
     def _check(self) -> None:
         self._check_at = self._flushed + self._max_pending

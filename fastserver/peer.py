@@ -283,7 +283,6 @@ class Peer(Account, asyncio.Protocol):
             else:
                 self.reason = CloseReason.RESET if isinstance(exc, OSError) else CloseReason.INTERNAL_ERROR
         self._closing = True
-        self.drop(*self._server.flush.missed(self))
         self._server.flush.forget(self)
         self.drop_pending(self._server.splitter())
         self.closed = True
