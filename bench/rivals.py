@@ -1,0 +1,215 @@
+"""Everyone in the contest: fastserver, the yardstick in bare C, and what else people use. Each at its best setting.
+
+Those that are not installed are left out, with the reason; `install` says how to get them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Final
+
+from contest import Contestant
+
+HERE: Final = Path(__file__).parent / "servers"
+SYSTEM: Final = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+"""Where programs are looked for: servers lie where a user's PATH may not lead."""
+
+
+def _find(*names: str) -> str | None:
+    """The path of the first program of `names` that is installed."""
+    return next((path for name in names if (path := shutil.which(name, path=SYSTEM))), None)
+
+
+def _found(*names: str) -> str:
+    path = _find(*names)
+    assert path is not None
+    return path
+
+
+def _program(*names: str) -> Callable[[], str]:
+    return lambda: "" if _find(*names) else f"{' or '.join(names)} is not installed"
+
+
+def _module(name: str) -> Callable[[], str]:
+    return lambda: "" if importlib.util.find_spec(name) else f"the package {name} is not installed"
+
+
+def _says(option: str, *names: str) -> Callable[[], str]:
+    """Its version, from the first number that the program shows with `option`."""
+
+    def ask() -> str:
+        done = subprocess.run([_found(*names), option], capture_output=True, text=True)
+        found = re.search(r"\d+(\.\d+)+", done.stdout + done.stderr)
+        return found[0] if found else "unknown"
+
+    return ask
+
+
+@cache
+def _built(source: str, *compiler: str) -> str:
+    """The program that `compiler` makes of `source`. Raises `CalledProcessError`."""
+    program = Path(mkdtemp(prefix="contest-built-")) / Path(source).stem
+    subprocess.run([*compiler, "-o", str(program), str(HERE / source)], check=True)
+    return str(program)
+
+
+def _python(*arguments: str) -> tuple[str, ...]:
+    return (sys.executable, *arguments)
+
+
+def fastserver(*options: str) -> Callable[[Path, int], Sequence[str]]:
+    """The command of fastserver with `options`."""
+    return lambda _, port: _python("-m", "fastserver", "--port", str(port), "--quiet", *options)
+
+
+def _script(name: str, *options: str) -> Callable[[Path, int], Sequence[str]]:
+    return lambda _, port: _python(str(HERE / name), str(port), *options)
+
+
+def _nats(folder: Path, port: int) -> Sequence[str]:
+    (folder / "nats.conf").write_text(f'listen: "127.0.0.1:{port}"\nmax_pending: 64MB\n')
+    return (_found("nats-server"), "--config", str(folder / "nats.conf"))
+
+
+def _redis(_: Path, port: int) -> Sequence[str]:
+    options = {"port": port, "bind": "127.0.0.1", "save": "", "appendonly": "no", "maxclients": 15000}
+    pairs = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+    return (_found("valkey-server", "redis-server"), *pairs)
+
+
+def _mosquitto(folder: Path, port: int) -> Sequence[str]:
+    settings = [
+        f"listener {port} 127.0.0.1",
+        "allow_anonymous true",
+        "set_tcp_nodelay true",
+        "persistence false",
+        "log_type error",
+        "sys_interval 0",
+        "max_queued_messages 1000000",
+    ]
+    (folder / "mosquitto.conf").write_text("\n".join(settings) + "\n")
+    return (_found("mosquitto"), "-c", str(folder / "mosquitto.conf"))
+
+
+def _ncat(_: Path, port: int) -> Sequence[str]:
+    return (_found("ncat"), "--broker", "--listen", "127.0.0.1", str(port), "--max-conns", "1000")
+
+
+FASTSERVER: Final = Contestant(
+    name="fastserver",
+    wire="lines",
+    command=fastserver(),
+    missing=lambda: "",
+    version=lambda: version("fastserver"),
+    install="pip install .",
+    settings="--quiet: it writes no line for each connection and message, as none of the others does",
+)
+YARDSTICK: Final = Contestant(
+    name="yardstick",
+    wire="lines",
+    command=lambda _, port: (_built("yardstick.c", "cc", "-O2", "-Wall"), str(port)),
+    missing=_program("cc"),
+    version=_says("--version", "cc"),
+    install="apt install gcc",
+    settings="bare C on epoll: one batch for each round, one write per peer; no limits, no accounting, no log",
+)
+CONTESTANTS: Final = (
+    FASTSERVER,
+    YARDSTICK,
+    Contestant(
+        name="go",
+        wire="lines",
+        command=lambda _, port: (_built("relay.go", _found("go"), "build"), str(port)),
+        missing=_program("go"),
+        version=_says("version", "go"),
+        install="apt install golang-go",
+        settings="a goroutine reads each connection, another writes what has come since its last write, at once",
+    ),
+    Contestant(
+        name="nats-server",
+        wire="nats",
+        command=_nats,
+        missing=_program("nats-server"),
+        version=_says("--version", "nats-server"),
+        install="apt install nats-server",
+        settings="one subject, not verbose, echo off; no log, no monitoring",
+    ),
+    Contestant(
+        name="redis",
+        wire="redis",
+        command=_redis,
+        missing=_program("valkey-server", "redis-server"),
+        version=_says("--version", "valkey-server", "redis-server"),
+        install="apt install redis-server (or valkey-server)",
+        settings="one channel, nothing saved; senders do not ask for replies (CLIENT REPLY OFF)",
+    ),
+    Contestant(
+        name="mosquitto",
+        wire="mqtt",
+        command=_mosquitto,
+        missing=_program("mosquitto"),
+        version=_says("-h", "mosquitto"),
+        install="apt install mosquitto",
+        settings="one topic, QoS 0, MQTT 5 with no-local; TCP_NODELAY, nothing saved, no log, "
+        "1,000,000 messages may be queued, so that none is dropped",
+    ),
+    Contestant(
+        name="ncat --broker",
+        wire="lines",
+        command=_ncat,
+        missing=_program("ncat"),
+        version=_says("--version", "ncat"),
+        install="apt install ncat",
+        settings="relays what it read, up to 8 KiB, wherever that ends: messages can get mixed; select(2), so that "
+        "1000 connections are the most",
+        max_peers=900,
+    ),
+    Contestant(
+        name="twisted",
+        wire="lines",
+        command=_script("receiver.py"),
+        missing=_module("twisted"),
+        version=lambda: version("twisted"),
+        install="pip install twisted",
+        settings="LineReceiver on the epoll reactor, the line's end added once, TCP_NODELAY; no limit on what waits",
+    ),
+    Contestant(
+        name="asyncio streams",
+        wire="lines",
+        command=_script("streams.py"),
+        missing=lambda: "",
+        version=platform.python_version,
+        install="part of Python",
+        settings="readline and write, without drain; no limit on what waits",
+    ),
+    Contestant(
+        name="uvloop streams",
+        wire="lines",
+        command=_script("streams.py", "uvloop"),
+        missing=_module("uvloop"),
+        version=lambda: version("uvloop"),
+        install="pip install uvloop",
+        settings="the same on uvloop",
+    ),
+    Contestant(
+        name="uvloop protocol",
+        wire="lines",
+        command=_script("protocol.py"),
+        missing=_module("uvloop"),
+        version=lambda: version("uvloop"),
+        install="pip install uvloop",
+        settings="relays what it read to each with one write, wherever that ends: messages can get mixed; "
+        "no limit on what waits",
+    ),
+)
