@@ -13,6 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from fastserver.load.wire import Wire
+
 PROCESSORS: Final = frozenset(os.sched_getaffinity(0))
 ALONE: Final = len(PROCESSORS) > 1
 SERVER: Final = {min(PROCESSORS)} if ALONE else PROCESSORS
@@ -34,8 +36,8 @@ class Contestant:
     """
 
     name: str
-    wire: str
-    """What is spoken to it: `lines`, `nats`, `redis` or `mqtt`."""
+    wire: Wire
+    """How it is spoken to."""
     command: Callable[[Path, int], Sequence[str]]
     missing: Callable[[], str]
     version: Callable[[], str]
@@ -69,7 +71,7 @@ class Running:
 
     def processor_time(self) -> float:
         """Seconds of processor time of all its threads, those that ended too."""
-        # The kernel's clock of another process, in ns: its number is made of the process id, see clock_getcpuclockid(3).
+        # The clock that clock_getcpuclockid(3) gives for another process; in ns, where /proc has 10 ms.
         return time.clock_gettime((~self.process.pid << 3) | 2)
 
     def resident(self) -> int:

@@ -20,7 +20,11 @@ from tempfile import mkdtemp
 from typing import Final
 
 from contest import Contestant
+from wires import MQTT, NATS, REDIS
 
+from fastserver.load.wire import WIRES
+
+LINES: Final = WIRES["lines"]
 HERE: Final = Path(__file__).parent / "servers"
 SYSTEM: Final = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 """Where programs are looked for: servers lie where a user's PATH may not lead."""
@@ -78,7 +82,7 @@ def _script(name: str, *options: str) -> Callable[[Path, int], Sequence[str]]:
 
 
 def _nats(folder: Path, port: int) -> Sequence[str]:
-    (folder / "nats.conf").write_text(f'listen: "127.0.0.1:{port}"\nmax_pending: 64MB\n')
+    (folder / "nats.conf").write_text(f'listen: "127.0.0.1:{port}"\nping_interval: "1h"\n')
     return (_found("nats-server"), "--config", str(folder / "nats.conf"))
 
 
@@ -108,7 +112,7 @@ def _ncat(_: Path, port: int) -> Sequence[str]:
 
 FASTSERVER: Final = Contestant(
     name="fastserver",
-    wire="lines",
+    wire=LINES,
     command=fastserver(),
     missing=lambda: "",
     version=lambda: version("fastserver"),
@@ -117,7 +121,7 @@ FASTSERVER: Final = Contestant(
 )
 YARDSTICK: Final = Contestant(
     name="yardstick",
-    wire="lines",
+    wire=LINES,
     command=lambda _, port: (_built("yardstick.c", "cc", "-O2", "-Wall"), str(port)),
     missing=_program("cc"),
     version=_says("--version", "cc"),
@@ -129,7 +133,7 @@ CONTESTANTS: Final = (
     YARDSTICK,
     Contestant(
         name="go",
-        wire="lines",
+        wire=LINES,
         command=lambda _, port: (_built("relay.go", _found("go"), "build"), str(port)),
         missing=_program("go"),
         version=_says("version", "go"),
@@ -138,7 +142,7 @@ CONTESTANTS: Final = (
     ),
     Contestant(
         name="nats-server",
-        wire="nats",
+        wire=NATS,
         command=_nats,
         missing=_program("nats-server"),
         version=_says("--version", "nats-server"),
@@ -147,7 +151,7 @@ CONTESTANTS: Final = (
     ),
     Contestant(
         name="redis",
-        wire="redis",
+        wire=REDIS,
         command=_redis,
         missing=_program("valkey-server", "redis-server"),
         version=_says("--version", "valkey-server", "redis-server"),
@@ -156,7 +160,7 @@ CONTESTANTS: Final = (
     ),
     Contestant(
         name="mosquitto",
-        wire="mqtt",
+        wire=MQTT,
         command=_mosquitto,
         missing=_program("mosquitto"),
         version=_says("-h", "mosquitto"),
@@ -166,7 +170,7 @@ CONTESTANTS: Final = (
     ),
     Contestant(
         name="ncat --broker",
-        wire="lines",
+        wire=LINES,
         command=_ncat,
         missing=_program("ncat"),
         version=_says("--version", "ncat"),
@@ -177,7 +181,7 @@ CONTESTANTS: Final = (
     ),
     Contestant(
         name="twisted",
-        wire="lines",
+        wire=LINES,
         command=_script("receiver.py"),
         missing=_module("twisted"),
         version=lambda: version("twisted"),
@@ -186,7 +190,7 @@ CONTESTANTS: Final = (
     ),
     Contestant(
         name="asyncio streams",
-        wire="lines",
+        wire=LINES,
         command=_script("streams.py"),
         missing=lambda: "",
         version=platform.python_version,
@@ -195,7 +199,7 @@ CONTESTANTS: Final = (
     ),
     Contestant(
         name="uvloop streams",
-        wire="lines",
+        wire=LINES,
         command=_script("streams.py", "uvloop"),
         missing=_module("uvloop"),
         version=lambda: version("uvloop"),
@@ -204,7 +208,7 @@ CONTESTANTS: Final = (
     ),
     Contestant(
         name="uvloop protocol",
-        wire="lines",
+        wire=LINES,
         command=_script("protocol.py"),
         missing=_module("uvloop"),
         version=lambda: version("uvloop"),
