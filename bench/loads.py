@@ -1,0 +1,203 @@
+"""The loads, made by fastserver's own generator within this process, which has its processors to itself.
+
+`run` takes the class that sends and reads: `Counting` for rate and cost, `Held` and `Timed` from here.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import Any, Final
+
+from contest import Running
+
+from fastserver.load.board import DONE, DUE, HEARD, HEARD_AT, MESSAGES, OVER, OWED, RECEIVERS, SENDERS, Board, shared
+from fastserver.load.counting import Counting
+from fastserver.load.errors import LoadError
+from fastserver.load.link import Link, open_links, reach
+from fastserver.load.mix import Write
+from fastserver.load.plan import Plan
+from fastserver.load.settle import probe, settle
+from fastserver.load.traffic import Tally
+from fastserver.load.wire import Role
+from fastserver.load.worker import roles
+
+PATIENCE: Final = 3_000_000_000
+"""Nanoseconds without a delivery after which what is missing is given up as lost."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run took. `gap` is the longest that a receiver heard nothing, seconds."""
+
+    messages: int
+    deliveries: int
+    lost: int
+    seconds: float
+    server_seconds: float
+    gap: float
+
+    @property
+    def nanoseconds(self) -> float:
+        """Processor time of the server per delivery."""
+        return self.server_seconds / max(1, self.deliveries) * 1e9
+
+    @property
+    def rate(self) -> float:
+        """Deliveries per second."""
+        return self.deliveries / self.seconds
+
+    @property
+    def busy(self) -> float:
+        """The share of the time in which the server ran. Well below 1, it was the load that set the rate."""
+        return self.server_seconds / self.seconds
+
+
+class Leading(Counting):
+    """A load of one process, which sees itself when it is over."""
+
+    def _tell(self, now: int) -> None:
+        super()._tell(now)
+        board = self.board
+        silent = now - board.mine[HEARD_AT] > PATIENCE and now > self.end
+        if silent or (board.mine[DONE] and board.outstanding <= 0):
+            board.orders[OVER] = 1
+
+    def run(self, start: int, end: int) -> Tally:
+        self.end = end
+        return super().run(start, end)
+
+
+class Held(Leading):
+    """The server is stopped while all senders write, so that it finds what all of them wrote, as every other does.
+
+    Without that, one that wakes up sooner finds less at a time, and pays for more writes.
+    """
+
+    def _send(self) -> None:
+        assert self.plan.pid is not None
+        os.kill(self.plan.pid, signal.SIGSTOP)
+        state = Path(f"/proc/{self.plan.pid}/stat")
+        while state.read_bytes().rpartition(b") ")[2][:1] != b"T":
+            pass
+        try:
+            super()._send()
+        finally:
+            os.kill(self.plan.pid, signal.SIGCONT)
+
+
+class Timed(Leading):
+    """How long messages take, from just before `send` to when the kernel had the last byte for the receiver.
+
+    The time of arrival is the kernel's (SO_TIMESTAMPNS): how late we are to read does not count. Every receiver is
+    read, `SAMPLE` of them are timed. `latencies` are nanoseconds.
+    """
+
+    SAMPLE: Final = 10
+
+    def __init__(self, plan: Plan, board: Board, links: Sequence[Link], control: int, start: int) -> None:
+        super().__init__(plan, board, links, control, start)
+        self.latencies: list[int] = []
+        self._sent: list[int] = []  # when each message was
+        self._length = len(plan.wire.deliver(plan.wire.payload(plan.mix.cycle[0])))
+        hearing = [link for link in links if link.role.hears]
+        self._timed = {link.number for link in hearing[:: max(1, len(hearing) // self.SAMPLE)]}
+        for link in hearing:
+            if link.number in self._timed:
+                link.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+
+    def next_write(self, link: Link) -> Write:
+        self._sent.append(time.time_ns())
+        return super().next_write(link)
+
+    def take(self, link: Link) -> int:
+        if link.number not in self._timed:
+            return super().take(link)
+        size, extra, _, _ = link.socket.recvmsg_into([self._buffer], 64)
+        if not size:
+            raise EOFError
+        arrived = next(
+            seconds * 1_000_000_000 + nanoseconds
+            for level, kind, data in extra
+            if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS)
+            for seconds, nanoseconds in [struct.unpack("qq", data)]
+        )
+        first, last = link.heard // self._length, (link.heard + size) // self._length
+        batch = self.plan.batch
+        self.latencies += [arrived - self._sent[number // batch] for number in range(first, last)]
+        return size
+
+
+SO_TIMESTAMPNS: Final = getattr(socket, "SO_TIMESTAMPNS", 35)
+
+
+def run(server: Running, plan: Plan, kind: type[Leading] = Leading) -> tuple[Cost, Any]:
+    """Make the load of `plan` on `server`; what it took, and who made it. Raises `LoadError`."""
+    memory = shared(1)
+    board = Board(memory)
+    ours, theirs = Pipe()
+    with connected(server, plan, board, theirs.fileno()) as links:
+        gc.collect()
+        gc.disable()
+        try:
+            processor = server.processor_time()
+            start = time.monotonic_ns() + 1_000_000
+            end = start + int(plan.duration * 1e9)
+            traffic = kind(plan, board, links, theirs.fileno(), start)
+            tally = traffic.run(start, end)
+            processor = server.processor_time() - processor
+        finally:
+            gc.enable()
+            ours.close()
+            theirs.close()
+    size = plan.mix.delivered(plan.wire)
+    lost = round((board.total(OWED) - board.total(HEARD)) / size)
+    seconds = (max(end, board.latest(HEARD_AT)) - start) / 1e9
+    gap = max(tally.gaps.values(), default=0) / 1e9
+    return Cost(board.total(MESSAGES), board.total(DUE) - lost, lost, seconds, processor, gap), traffic
+
+
+@contextmanager
+def connected(server: Running, plan: Plan, board: Board, control: int) -> Iterator[list[Link]]:
+    """The connections of `plan`, all taken on by the server, with nothing left to read."""
+    target, first = reach(plan.address)
+    first.close()
+    links = open_links(target, plan.wire, roles(plan))
+    failures: list[LoadError] = []
+
+    def read() -> None:
+        try:
+            settle(links, plan.wire, board, control)
+        except LoadError as error:
+            failures.append(error)
+
+    try:
+        board.mine[RECEIVERS] = sum(link.role.hears for link in links)
+        board.mine[SENDERS] = sum(link.role.heard for link in links)
+        prober = open_links(target, plan.wire, [(plan.connections, Role.SEND)])[0]
+        reading = threading.Thread(target=read)
+        reading.start()
+        try:
+            probe(prober, plan.wire, board, server.name, time.sleep)
+        except BaseException:
+            board.orders[OVER] = 1
+            raise
+        finally:
+            prober.close()
+            reading.join()
+        if failures:
+            raise failures[0]
+        yield links
+    finally:
+        for link in links:
+            link.close()

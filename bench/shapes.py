@@ -1,0 +1,56 @@
+"""Who sends what to whom: the shapes of the loads, each named by its numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from contest import LOAD, Running
+
+from fastserver.address import Address
+from fastserver.load.plan import Plan
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One sender to `peers` others (`fanout`), or each of `peers` to all the others (`all-to-all`).
+
+    A message has a payload of `size` bytes; a sender writes `batch` of them at once.
+    """
+
+    kind: str
+    size: int
+    peers: int
+    batch: int = 1
+
+    def __str__(self) -> str:
+        who = f"1x{self.peers}" if self.kind == "fanout" else str(self.peers)
+        return f"{self.kind}[{self.size}B-{who}{f'-{self.batch}' if self.batch > 1 else ''}]"
+
+    @property
+    def connections(self) -> int:
+        """Connections to the server at a time, the one that finds out whether all are there included."""
+        return self.peers + 2
+
+    def plan(self, server: Running, **more: Any) -> Plan:
+        """The load of this shape on `server`; `more` are further settings of it."""
+        everyone = {"all_to_all": self.peers} if self.kind == "all-to-all" else {"subscribers": self.peers}
+        return Plan(
+            Address(*server.address),
+            server.wire,
+            size=str(self.size),
+            batch=self.batch,
+            check=None,
+            processes=1,
+            pid=server.process.pid,
+            processors=frozenset(LOAD),
+            **everyone,
+            **more,
+        )
+
+
+FANOUT = [Shape("fanout", size, peers) for size in (16, 64, 1024, 16384) for peers in (1, 10, 100, 1000)]
+"""One message in each write: what it costs to wake up for it and to write it to each."""
+BATCHES = [Shape("fanout", 64, peers, batch) for batch in (16, 256) for peers in (1, 10, 100, 1000)]
+"""Several messages in each write, as they arrive from a sender that has much to say."""
+ALL_TO_ALL = [Shape("all-to-all", 64, peers, batch) for batch in (1, 16) for peers in (20, 100, 300)]
