@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import time
@@ -55,6 +56,8 @@ class Running:
     def __init__(self, contestant: Contestant, folder: Path) -> None:
         self.name = contestant.name
         self.wire = contestant.wire
+        self.notes: dict[str, float] = {}
+        """What was found out about it, and need not be found out again."""
         self.port = free_port()
         self.address = ("127.0.0.1", self.port)
         command = contestant.command(folder, self.port)
@@ -77,6 +80,23 @@ class Running:
     def resident(self) -> int:
         """Bytes of memory it has resident."""
         return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    def most_resident(self) -> int:
+        """The most it ever had."""
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
+        assert found is not None
+        return int(found[1]) * 1024
+
+    def wait_until_quiet(self) -> None:
+        """Return when it has done what it had to do: when it ran less than 1 % of 100 ms."""
+        deadline = time.perf_counter() + DEADLINE
+        before = self.processor_time()
+        while time.perf_counter() < deadline:
+            time.sleep(0.1)
+            now = self.processor_time()
+            if now - before < 0.001:
+                return
+            before = now
 
     def stop(self) -> None:
         """End it. What it still has to deliver is of no interest."""

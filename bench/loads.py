@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from pathlib import Path
-from typing import Any, Final
+from typing import Final, TypeVar
 
 from contest import Running
 
@@ -26,14 +26,20 @@ from fastserver.load.counting import Counting
 from fastserver.load.errors import LoadError
 from fastserver.load.link import Link, open_links, reach
 from fastserver.load.mix import Write
+from fastserver.load.pace import FlatOut
 from fastserver.load.plan import Plan
 from fastserver.load.settle import probe, settle
 from fastserver.load.traffic import Tally
 from fastserver.load.wire import Role
 from fastserver.load.worker import roles
 
+AHEAD: Final = 64 * 1024
+"""Bytes for each receiver that a sender may be ahead, flat out; four writes at least."""
+SO_TIMESTAMPNS: Final = getattr(socket, "SO_TIMESTAMPNS", 35)  # Python names it since 3.15
 PATIENCE: Final = 3_000_000_000
 """Nanoseconds without a delivery after which what is missing is given up as lost."""
+
+Load = TypeVar("Load", bound="Leading")
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,13 @@ class Cost:
 
 class Leading(Counting):
     """A load of one process, which sees itself when it is over."""
+
+    def __init__(self, plan: Plan, board: Board, links: Sequence[Link], control: int, start: int) -> None:
+        super().__init__(plan, board, links, control, start)
+        if isinstance(self.pace, FlatOut):
+            # The generator's own 256 KiB would take the slowest half a minute to deliver after each run to 1000.
+            longest = max(write.delivered for write in self._writes)
+            self.pace._window = max(AHEAD, 4 * longest) * plan.hearers
 
     def _tell(self, now: int) -> None:
         super()._tell(now)
@@ -138,10 +151,7 @@ class Timed(Leading):
         return size
 
 
-SO_TIMESTAMPNS: Final = getattr(socket, "SO_TIMESTAMPNS", 35)
-
-
-def run(server: Running, plan: Plan, kind: type[Leading] = Leading) -> tuple[Cost, Any]:
+def run(server: Running, plan: Plan, kind: type[Load]) -> tuple[Cost, Load]:
     """Make the load of `plan` on `server`; what it took, and who made it. Raises `LoadError`."""
     memory = shared(1)
     board = Board(memory)

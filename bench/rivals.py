@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import Final
 from contest import Contestant
 from wires import MQTT, NATS, REDIS
 
-from fastserver.load.wire import WIRES
+from fastserver.load.wire import WIRES, Wire
 
 LINES: Final = WIRES["lines"]
 HERE: Final = Path(__file__).parent / "servers"
@@ -217,3 +218,29 @@ CONTESTANTS: Final = (
         "no limit on what waits",
     ),
 )
+
+
+def _variant(name: str, command: Callable[[Path, int], Sequence[str]], wire: Wire, settings: str) -> Contestant:
+    return replace(FASTSERVER, name=name, command=command, wire=wire, settings=settings)
+
+
+MODES: Final = (
+    FASTSERVER,
+    YARDSTICK,
+    *(
+        _variant(mode, fastserver("--mode", mode), WIRES[mode], f"fastserver --mode {mode}")
+        for mode in ("msgpack", "msgpack-stream")
+    ),
+)
+"""fastserver in each mode, and the yardstick."""
+HANDLING: Final = tuple(
+    _variant(name, _script("handling.py", name), LINES, settings)
+    for name, settings in (
+        ("streams", "asyncio.start_server and readline"),
+        ("protocol", "a protocol by hand, with bytes.split"),
+        ("fastserver", "on_message"),
+        ("fastserver lists", "on_messages"),
+        ("fastserver broadcast", "on_message, which broadcasts"),
+    )
+)
+"""Servers that call a Python function for each line, all on uvloop."""

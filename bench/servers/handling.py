@@ -1,7 +1,5 @@
-"""Servers that call a Python function for each line they hear: `python handling.py NAME`. The function does nothing;
-in those of a name with `payloads` it looks at the payload, in `fastserver broadcast` it broadcasts the message.
-
-Each says where it listens, and serves until it is terminated.
+"""Servers that call a Python function for each line they hear: `python handling.py PORT NAME`. The function does
+nothing; in those of a name with `payload` it looks at the payload, in `broadcast` it broadcasts the message.
 """
 
 from __future__ import annotations
@@ -56,28 +54,29 @@ async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     writer.close()
 
 
-async def by_hand(streams: bool) -> None:
+async def by_hand(port: int, streams: bool) -> None:
     if streams:
-        server: Any = await asyncio.start_server(hear, "127.0.0.1", 0)
+        server: Any = await asyncio.start_server(hear, "127.0.0.1", port)
     else:
-        server = await asyncio.get_running_loop().create_server(Split, "127.0.0.1", 0)
-    print(f"listening on 127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+        server = await asyncio.get_running_loop().create_server(Split, "127.0.0.1", port)
     await server.serve_forever()
 
 
-def fastserver(kind: str) -> None:
-    server = Server(Config(port=0, half_close_timeout=0.0, drain_timeout=0.0, log_messages=0))
-    if kind.startswith("lists"):
-        server.on_messages(payloads if kind == "lists payloads" else nothing)
+def fastserver(port: int, name: str) -> None:
+    server = Server(Config(port=port, half_close_timeout=0.0, drain_timeout=0.0, quiet=True))
+    if name.startswith("on_messages"):
+        server.on_messages(payloads if name.endswith("payload") else nothing)
+    elif name.startswith("on_message"):
+        server.on_message(payload if name.endswith("payload") else nothing)
     else:
-        server.on_message({"": nothing, "payloads": payload, "broadcast": Message.broadcast}[kind])
+        server.on_message(Message.broadcast)
     server.run()
 
 
 if __name__ == "__main__":
-    name = sys.argv[1]
-    if name.startswith("fastserver"):
-        fastserver(name.partition(" ")[2])
-    else:
+    port, name = int(sys.argv[1]), sys.argv[2]
+    if name in ("readline", "bytes.split"):
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        uvloop.run(by_hand(streams=name == "streams"))
+        uvloop.run(by_hand(port, streams=name == "readline"))
+    else:
+        fastserver(port, name)
