@@ -64,7 +64,9 @@ class Running:
         self._log = folder / "log"
         with self._log.open("wb") as log:
             begun = time.perf_counter()
-            self.process = subprocess.Popen(command, cwd=folder, stdin=subprocess.PIPE, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                command, cwd=folder, stdin=subprocess.PIPE, stdout=log, stderr=log, preexec_fn=_run_alone
+            )
         try:
             self._wait_until_it_listens(begun + DEADLINE)
         except BaseException:
@@ -120,24 +122,31 @@ class Running:
             time.sleep(0.0005)
 
 
+def _run_alone() -> None:
+    """Before the program is there: all its threads are to run there, and many a server starts one per processor."""
+    os.sched_setaffinity(0, SERVER)
+
+
 @contextmanager
 def running(contestant: Contestant) -> Iterator[Running]:
-    """The contestant running on a processor of its own, if there are several; this process has the others meanwhile.
-
-    Raises `NotStarted`.
-    """
+    """The contestant running, on the processor that is for servers. Raises `NotStarted`."""
     with TemporaryDirectory(prefix="contest-") as folder:
-        # It inherits where we run; so do its threads, which a server may start as many of as it may use processors.
-        os.sched_setaffinity(0, SERVER)
-        try:
-            server = Running(contestant, Path(folder))
-        finally:
-            os.sched_setaffinity(0, LOAD)
+        server = Running(contestant, Path(folder))
         try:
             yield server
         finally:
             server.stop()
-            os.sched_setaffinity(0, PROCESSORS)
+
+
+@contextmanager
+def away_from_servers() -> Iterator[None]:
+    """This process runs where the servers do not."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, LOAD)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def free_port() -> int:

@@ -12,7 +12,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import Pipe
@@ -23,8 +23,7 @@ from contest import Running
 
 from fastserver.load.board import DONE, DUE, HEARD, HEARD_AT, MESSAGES, OVER, OWED, RECEIVERS, SENDERS, Board, shared
 from fastserver.load.counting import Counting
-from fastserver.load.errors import LoadError
-from fastserver.load.link import Link, open_links, reach
+from fastserver.load.link import Link, open_links
 from fastserver.load.mix import Write
 from fastserver.load.pace import FlatOut
 from fastserver.load.plan import Plan
@@ -36,7 +35,7 @@ from fastserver.load.worker import roles
 AHEAD: Final = 64 * 1024
 """Bytes for each receiver that a sender may be ahead, flat out; four writes at least."""
 SO_TIMESTAMPNS: Final = getattr(socket, "SO_TIMESTAMPNS", 35)  # Python names it since 3.15
-PATIENCE: Final = 3_000_000_000
+PATIENCE: Final = 12_000_000_000
 """Nanoseconds without a delivery after which what is missing is given up as lost."""
 
 Load = TypeVar("Load", bound="Leading")
@@ -153,61 +152,53 @@ class Timed(Leading):
 
 def run(server: Running, plan: Plan, kind: type[Load]) -> tuple[Cost, Load]:
     """Make the load of `plan` on `server`; what it took, and who made it. Raises `LoadError`."""
-    memory = shared(1)
-    board = Board(memory)
-    ours, theirs = Pipe()
-    with connected(server, plan, board, theirs.fileno()) as links:
+    board = Board(shared(1))
+    control, unused = Pipe()
+    with control, unused, connected(server, plan, board) as links:
         gc.collect()
         gc.disable()
         try:
             processor = server.processor_time()
             start = time.monotonic_ns() + 1_000_000
             end = start + int(plan.duration * 1e9)
-            traffic = kind(plan, board, links, theirs.fileno(), start)
-            tally = traffic.run(start, end)
+            load = kind(plan, board, links, control.fileno(), start)
+            tally = load.run(start, end)
             processor = server.processor_time() - processor
         finally:
             gc.enable()
-            ours.close()
-            theirs.close()
     size = plan.mix.delivered(plan.wire)
     lost = round((board.total(OWED) - board.total(HEARD)) / size)
     seconds = (max(end, board.latest(HEARD_AT)) - start) / 1e9
     gap = max(tally.gaps.values(), default=0) / 1e9
-    return Cost(board.total(MESSAGES), board.total(DUE) - lost, lost, seconds, processor, gap), traffic
+    return Cost(board.total(MESSAGES), board.total(DUE) - lost, lost, seconds, processor, gap), load
 
 
 @contextmanager
-def connected(server: Running, plan: Plan, board: Board, control: int) -> Iterator[list[Link]]:
-    """The connections of `plan`, all taken on by the server, with nothing left to read."""
-    target, first = reach(plan.address)
-    first.close()
-    links = open_links(target, plan.wire, roles(plan))
-    failures: list[LoadError] = []
-
-    def read() -> None:
-        try:
-            settle(links, plan.wire, board, control)
-        except LoadError as error:
-            failures.append(error)
-
+def opened(server: Running, wanted: Iterable[tuple[int, Role]]) -> Iterator[list[Link]]:
+    """Connections to `server`, greeted, for each number and role. Raises `LoadError`."""
+    links = open_links((socket.AF_INET, server.address), server.wire, wanted)
     try:
-        board.mine[RECEIVERS] = sum(link.role.hears for link in links)
-        board.mine[SENDERS] = sum(link.role.heard for link in links)
-        prober = open_links(target, plan.wire, [(plan.connections, Role.SEND)])[0]
-        reading = threading.Thread(target=read)
-        reading.start()
-        try:
-            probe(prober, plan.wire, board, server.name, time.sleep)
-        except BaseException:
-            board.orders[OVER] = 1
-            raise
-        finally:
-            prober.close()
-            reading.join()
-        if failures:
-            raise failures[0]
         yield links
     finally:
         for link in links:
             link.close()
+
+
+@contextmanager
+def connected(server: Running, plan: Plan, board: Board) -> Iterator[list[Link]]:
+    """The connections of `plan`, all taken on by the server, with nothing left to read. Raises `LoadError`."""
+    stop, stopped = Pipe()
+    with stop, stopped, opened(server, [*roles(plan), (plan.connections, Role.SEND)]) as (*links, prober):
+        board.mine[RECEIVERS] = sum(link.role.hears for link in links)
+        board.mine[SENDERS] = sum(link.role.heard for link in links)
+        reading = threading.Thread(target=settle, args=(links, plan.wire, board, stopped.fileno()))
+        reading.start()
+        try:
+            probe(prober, plan.wire, board, time.sleep)
+        except BaseException:
+            stop.send(None)  # which ends that thread
+            raise
+        finally:
+            reading.join()
+        prober.close()
+        yield links

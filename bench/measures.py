@@ -7,19 +7,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from statistics import quantiles
 from typing import Final
 
 from contest import Contestant, Running
-from loads import Held, Leading, Timed, run
-from rivals import CONTESTANTS, HANDLING, MODES
+from loads import Held, Leading, Timed, opened, run
+from rivals import BROADCASTING, CONTESTANTS, HANDLING, MODES
 from shapes import ALL_TO_ALL, BATCHES, FANOUT, Shape
 
 from fastserver.descriptors import raise_limit
-from fastserver.load.link import open_links, reach
 from fastserver.load.wire import Role
 
 Figures = dict[str, float]
@@ -45,12 +44,13 @@ class Measure:
 
 @dataclass(frozen=True)
 class Section:
-    """Measures whose results are one table. `figure` is the one shown first, with its ratio to that of `base`."""
+    """Measures whose results are one table."""
 
     name: str
     title: str
     about: str
-    figure: str
+    figures: tuple[str, ...]
+    """Which are shown; the first also as its ratio to that of `base`."""
     measures: tuple[Measure, ...]
     contestants: tuple[Contestant, ...] = CONTESTANTS
     base: str = "yardstick"
@@ -98,11 +98,7 @@ def stuck(count: int, server: Running, seconds: float) -> Figures:
     """20,000 messages of 1 KiB a second to ten readers, and to `count` that connected and never read."""
     plan = Shape("fanout", 1024, 10).plan(server, rate=20_000.0, duration=seconds)
     before = server.resident()
-    target, first = reach(plan.address)
-    first.close()
-    with ExitStack() as stack:
-        for link in open_links(target, plan.wire, [(100 + number, Role.RECEIVE) for number in range(count)]):
-            stack.callback(link.close)
+    with opened(server, [(100 + number, Role.RECEIVE) for number in range(count)]):
         found, _ = run(server, plan, Leading)
     return {
         "gap ms": found.gap * 1e3,
@@ -116,13 +112,12 @@ def stuck(count: int, server: Running, seconds: float) -> Figures:
 def idle(count: int, server: Running, seconds: float) -> Figures:
     """Memory of each of so many connections, and the processor time of the server while nobody says anything."""
     raise_limit()
-    plan = Shape("fanout", 64, 1).plan(server)
-    target, first = reach(plan.address)
-    first.close()
     before = server.resident()
-    with ExitStack() as stack:
-        for link in open_links(target, plan.wire, [(number, Role.RECEIVE) for number in range(count)]):
-            stack.callback(link.close)
+    with opened(server, [(number, Role.RECEIVE) for number in range(count)]) as links:
+        server.wait_until_quiet()
+        for link in links:
+            with suppress(BlockingIOError):
+                link.receive()  # which answers a first ping; EOFError if the server closed it
         server.wait_until_quiet()
         bytes_each = (server.resident() - before) / count
         processor = server.processor_time()
@@ -133,26 +128,24 @@ def idle(count: int, server: Running, seconds: float) -> Figures:
         }
 
 
-def churn(count: int, server: Running, _: float) -> Figures:
+def churn(server: Running, seconds: float) -> Figures:
     """Connections that are opened, greeted and closed, 50 at a time."""
-    plan = Shape("fanout", 64, 1).plan(server)
-    target, first = reach(plan.address)
-    first.close()
     server.wait_until_quiet()
+    count = 0
     processor, begun = server.processor_time(), time.perf_counter()
-    for number in range(0, count, 50):
-        for link in open_links(target, plan.wire, [(number + more, Role.BOTH) for more in range(50)]):
-            link.close()
-    seconds = time.perf_counter() - begun
+    while time.perf_counter() < begun + seconds:
+        with opened(server, [(count + more, Role.BOTH) for more in range(50)]):
+            count += 50
+    took = time.perf_counter() - begun
     server.wait_until_quiet()
-    return {"µs each": (server.processor_time() - processor) / count * 1e6, "per second": count / seconds}
+    return {"µs each": (server.processor_time() - processor) / count * 1e6, "per second": count / took}
 
 
 def start(server: Running, _: float) -> Figures:
-    """From the start of the process until it accepted a connection; and a Python that does nothing but import uvloop."""
+    """From the start of the process until it accepted a connection; and a Python that only imports uvloop."""
     begun = time.perf_counter()
     subprocess.run([sys.executable, "-c", "import uvloop"], check=True)
-    return {"ms": server.started * 1e3, "import uvloop ms": (time.perf_counter() - begun) * 1e3}
+    return {"ms": server.started * 1e3, "times import uvloop": server.started / (time.perf_counter() - begun)}
 
 
 def hear(server: Running, seconds: float) -> Figures:
@@ -184,7 +177,7 @@ SECTIONS: Final = (
         "Processor time of the server per delivery, in lockstep",
         "The next write comes once all receivers have the last one, and in all-to-all the server is held until all "
         "have written, so that every server finds the same amount at a time. Nanoseconds of all its threads.",
-        "ns",
+        ("ns",),
         _shapes(cost, [*FANOUT, *BATCHES, *ALL_TO_ALL]),
     ),
     Section(
@@ -192,7 +185,7 @@ SECTIONS: Final = (
         "Deliveries per second, flat out",
         "Senders write whenever they are less than 64 KiB for each receiver ahead. The load has one processor, the "
         "server another; where the server is less than 0.9 busy, the load set the rate.",
-        "per second",
+        ("per second", "busy"),
         _shapes(rate, [*(one for one in (*FANOUT, *BATCHES) if one.size == 64 or one.peers == 100), *ALL_TO_ALL]),
     ),
     Section(
@@ -200,16 +193,16 @@ SECTIONS: Final = (
         "Latency of fan-out to 100, 64 bytes",
         "99 of 100 deliveries took at most so many microseconds, from `send` until the kernel had the message for the "
         "receiver: at 1000 messages a second, and at shares of what each server does flat out.",
-        "p99 µs",
+        ("p99 µs", "p50 µs"),
         tuple(Measure(name, partial(latency, HUNDRED, share), 102) for name, share in SHARES.items()),
         seconds=4.0,
     ),
     Section(
         "stuck",
         "Readers that are stuck",
-        "20,000 messages of 1 KiB a second to 10 healthy readers beside none, 1 and 5 that never read: the longest that "
-        "a healthy one heard nothing, and how much more memory the server took.",
-        "gap ms",
+        "20,000 messages of 1 KiB a second to 10 healthy readers, beside none, 1 and 5 that never read: the longest "
+        "that a healthy one heard nothing, and how much more memory the server took.",
+        ("gap ms", "MiB more"),
         tuple(Measure(f"{count} stuck", partial(stuck, count), 20, fresh=True) for count in (0, 1, 5)),
         seconds=10.0,
     ),
@@ -217,7 +210,7 @@ SECTIONS: Final = (
         "idle",
         "Connections on which nothing happens",
         "Resident memory of the server for each of 10,000 connections, and its processor time while all are silent.",
-        "bytes each",
+        ("bytes each", "% of a processor"),
         (Measure("10000 connections", partial(idle, 10_000), 10_000, fresh=True),),
         seconds=4.0,
     ),
@@ -225,21 +218,21 @@ SECTIONS: Final = (
         "churn",
         "Connections that come and go",
         "Opened, greeted as its protocol wants it, and closed, 50 at a time: processor time of the server for each.",
-        "µs each",
-        (Measure("2000 connections", partial(churn, 2000), 50),),
+        ("µs each", "per second"),
+        (Measure("50 at a time", churn, 50),),
     ),
     Section(
         "start",
         "From start to listening",
         "Until the first connection was accepted.",
-        "ms",
+        ("ms", "times import uvloop"),
         (Measure("start", start, fresh=True),),
     ),
     Section(
         "modes",
         "The modes of fastserver",
         "The same messages framed as lines and as msgpack, whose every byte is checked.",
-        "ns",
+        ("ns",),
         _shapes(
             cost,
             [HUNDRED, Shape("fanout", 1024, 100), Shape("fanout", 64, 100, 256), Shape("all-to-all", 64, 100, 16)],
@@ -250,18 +243,18 @@ SECTIONS: Final = (
         "handlers",
         "A Python function called for each message",
         "All on uvloop: processor time per message. The function does nothing.",
-        "ns",
+        ("ns", "per second"),
         (Measure("lines[64B]", hear),),
-        HANDLING[:-1],
-        base="protocol",
+        HANDLING,
+        base="bytes.split",
     ),
     Section(
         "broadcast",
         "A handler that broadcasts, beside the built-in broadcast",
         "Processor time per delivery, in lockstep.",
-        "ns",
+        ("ns",),
         _shapes(cost, [HUNDRED, Shape("fanout", 64, 100, 16), Shape("fanout", 64, 100, 256)]),
-        (CONTESTANTS[0], HANDLING[-1]),
+        BROADCASTING,
         base="fastserver",
     ),
 )

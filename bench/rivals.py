@@ -236,11 +236,15 @@ MODES: Final = (
 HANDLING: Final = tuple(
     _variant(name, _script("handling.py", name), LINES, settings)
     for name, settings in (
-        ("streams", "asyncio.start_server and readline"),
-        ("protocol", "a protocol by hand, with bytes.split"),
-        ("fastserver", "on_message"),
-        ("fastserver lists", "on_messages"),
-        ("fastserver broadcast", "on_message, which broadcasts"),
+        ("on_message", "fastserver, called for each message"),
+        ("on_messages", "fastserver, called for the list of them that one read brought"),
+        ("readline", "asyncio.start_server and readline"),
+        ("bytes.split", "a protocol by hand, with bytes.split"),
     )
 )
 """Servers that call a Python function for each line, all on uvloop."""
+BROADCASTING: Final = (
+    FASTSERVER,
+    _variant("by a handler", _script("handling.py", "broadcast"), LINES, "fastserver, on_message which broadcasts"),
+)
+"""fastserver, and the same with a handler that does what it does by itself."""
