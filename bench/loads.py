@@ -81,7 +81,7 @@ class Leading(Counting):
     def _tell(self, now: int) -> None:
         super()._tell(now)
         board = self.board
-        silent = now - board.mine[HEARD_AT] > PATIENCE and now > self.end
+        silent = now - max(board.mine[HEARD_AT], self.end) > PATIENCE
         if silent or (board.mine[DONE] and board.outstanding <= 0):
             board.orders[OVER] = 1
 
@@ -176,8 +176,14 @@ def run(server: Running, plan: Plan, kind: type[Load]) -> tuple[Cost, Load]:
 @contextmanager
 def opened(server: Running, wanted: Iterable[tuple[int, Role]]) -> Iterator[list[Link]]:
     """Connections to `server`, greeted, for each number and role. Raises `LoadError`."""
-    links = open_links((socket.AF_INET, server.address), server.wire, wanted)
+    links: list[Link] = []
+    waiting = list(wanted)
     try:
+        while waiting:
+            some, waiting = waiting[: server.backlog], waiting[server.backlog :]
+            links += open_links((socket.AF_INET, server.address), server.wire, some)
+            if waiting:
+                time.sleep(0.01)  # for those to be accepted
         yield links
     finally:
         for link in links:
@@ -201,4 +207,6 @@ def connected(server: Running, plan: Plan, board: Board) -> Iterator[list[Link]]
         finally:
             reading.join()
         prober.close()
+        # That also told the server of connections that ended before: what it does about them is not of this run.
+        server.wait_until_quiet()
         yield links

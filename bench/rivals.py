@@ -179,6 +179,7 @@ CONTESTANTS: Final = (
         settings="relays what it read, up to 8 KiB, wherever that ends: messages can get mixed; select(2), so that "
         "1000 connections are the most",
         max_peers=900,
+        backlog=5,
     ),
     Contestant(
         name="twisted",

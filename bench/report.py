@@ -1,0 +1,132 @@
+"""Compares fastserver with its rivals, and writes the tables and charts that the README shows.
+
+    python bench/report.py            all of it: about two hours
+    python bench/report.py --quick    fewer and shorter runs: a quarter of that
+    python bench/report.py --list     what there is to choose from
+    python bench/report.py --section cost --measure 1x100 --server nats-server --server redis
+    python bench/report.py --render   tables and charts again, from the results there are
+
+Nothing else should run on the machine. What is measured is kept in `results.json` as it comes; a run of some sections
+replaces those, and leaves the others as they were.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+RESULTS = Path(__file__).parent / "results"
+
+
+@click.command(help=__doc__, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--quick", is_flag=True, help="Three turns of short runs, and the shapes of 64 bytes alone.")
+@click.option("--turns", type=click.IntRange(1, 1000), default=None, help="Runs of each server.  [default: 7]")
+@click.option("--seconds", type=click.FloatRange(0.01, 60), default=None, help="Length of a run.  [default: 0.5]")
+@click.option("--section", "sections", multiple=True, help="Only this; can be given several times.")
+@click.option("--measure", "names", multiple=True, help="Only those whose name contains this.")
+@click.option("--server", "chosen", multiple=True, help="Only this beside fastserver and the yardstick.")
+@click.option("--into", type=click.Path(path_type=Path), default=RESULTS, help="Folder for what is written.")
+@click.option("--list", "listing", is_flag=True, help="Show sections, measures and servers, and end.")
+@click.option("--render", "rendering", is_flag=True, help="Write tables and charts again, and end.")
+def main(
+    quick: bool,
+    turns: int | None,
+    seconds: float | None,
+    sections: tuple[str, ...],
+    names: tuple[str, ...],
+    chosen: tuple[str, ...],
+    into: Path,
+    listing: bool,
+    rendering: bool,
+) -> None:
+    # Not above: processes that only want this module's name would import it all.
+    from comparison import compare, servers
+    from measures import SECTIONS, Section
+    from results import Results
+    from rivals import CONTESTANTS
+
+    if listing:
+        _list(SECTIONS, CONTESTANTS)
+        return
+    _check("--section", sections, [section.name for section in SECTIONS])
+    _check("--server", chosen, [one.name for one in CONTESTANTS])
+    into.mkdir(parents=True, exist_ok=True)
+    results = Results(into / "results.json")
+    if not rendering:
+        turns = turns or (3 if quick else 7)
+        seconds = seconds or (0.15 if quick else 0.5)
+        wanted = [section for section in SECTIONS if not sections or section.name in sections]
+        work = [
+            (section, measure)
+            for section in wanted
+            for measure in section.measures
+            if any(name in measure.name for name in names or ("",)) and not (quick and not _is_quick(measure.name))
+        ]
+        begun = time.monotonic()
+
+        def show(done: int, what: str) -> None:
+            minutes = (time.monotonic() - begun) / 60
+            rest = f", about {minutes / done * (len(work) - done):.0f} min more" if done else ""
+            _progress(f"{done} of {len(work)} after {minutes:.0f} min{rest}; {what}")
+
+        def takes_part(section: Section, name: str) -> bool:
+            return not chosen or section.contestants is not CONTESTANTS or name in {*chosen, "fastserver", "yardstick"}
+
+        with servers() as pool:
+            for number, (section, measure) in enumerate(work):
+                contestants = [
+                    one
+                    for one in section.contestants
+                    if takes_part(section, one.name) and measure.suits(one) and not results.left_out(one)
+                ]
+                outcomes = compare(
+                    section,
+                    measure,
+                    contestants,
+                    pool,
+                    turns=turns,
+                    seconds=seconds,
+                    told=lambda what, number=number, section=section: show(number, f"{section.name} {what}"),
+                )
+                results.add(section, measure, outcomes, seconds * section.seconds)
+                if number + 1 == len(work) or work[number + 1][0] is not section:
+                    pool.close()
+        _progress("")
+    for path in results.render(into):
+        click.echo(path)
+
+
+def _is_quick(name: str) -> bool:
+    """Whether a measure is part of a quick run: all but the shapes of other sizes than 64 bytes, and the largest."""
+    return "[" not in name or ("[64B" in name and "-300" not in name)
+
+
+def _list(sections: Iterable, contestants: Iterable) -> None:  # type: ignore[type-arg]
+    for section in sections:
+        click.echo(f"{section.name}: {section.title}")
+        for measure in section.measures:
+            click.echo(f"    {measure.name}")
+    click.echo("servers:")
+    for one in contestants:
+        click.echo(f"    {one.name}: {one.missing() or one.version()} ({one.install})")
+
+
+def _check(option: str, given: tuple[str, ...], allowed: list[str]) -> None:
+    for value in given:
+        if value not in allowed:
+            click.echo(f"report: {option}: {value!r} is not allowed; allowed is one of {', '.join(allowed)}", err=True)
+            sys.exit(2)
+
+
+def _progress(text: str) -> None:
+    """Show how far it is, if there is someone to see it."""
+    if sys.stderr.isatty():
+        click.echo(f"\r\x1b[K{text[: click.get_current_context().terminal_width or 120]}", nl=not text, err=True)
+
+
+if __name__ == "__main__":
+    main()
