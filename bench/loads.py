@@ -25,15 +25,12 @@ from fastserver.load.board import DONE, DUE, HEARD, HEARD_AT, MESSAGES, OVER, OW
 from fastserver.load.counting import Counting
 from fastserver.load.link import Link, open_links
 from fastserver.load.mix import Write
-from fastserver.load.pace import FlatOut
 from fastserver.load.plan import Plan
 from fastserver.load.settle import probe, settle
 from fastserver.load.traffic import Tally
 from fastserver.load.wire import Role
 from fastserver.load.worker import roles
 
-AHEAD: Final = 64 * 1024
-"""Bytes for each receiver that a sender may be ahead, flat out; four writes at least."""
 SO_TIMESTAMPNS: Final = getattr(socket, "SO_TIMESTAMPNS", 35)  # Python names it since 3.15
 PATIENCE: Final = 12_000_000_000
 """Nanoseconds without a delivery after which what is missing is given up as lost."""
@@ -70,13 +67,6 @@ class Cost:
 
 class Leading(Counting):
     """A load of one process, which sees itself when it is over."""
-
-    def __init__(self, plan: Plan, board: Board, links: Sequence[Link], control: int, start: int) -> None:
-        super().__init__(plan, board, links, control, start)
-        if isinstance(self.pace, FlatOut):
-            # The generator's own 256 KiB would take the slowest half a minute to deliver after each run to 1000.
-            longest = max(write.delivered for write in self._writes)
-            self.pace._window = max(AHEAD, 4 * longest) * plan.hearers
 
     def _tell(self, now: int) -> None:
         super()._tell(now)
@@ -200,7 +190,7 @@ def connected(server: Running, plan: Plan, board: Board) -> Iterator[list[Link]]
         reading = threading.Thread(target=settle, args=(links, plan.wire, board, stopped.fileno()))
         reading.start()
         try:
-            probe(prober, plan.wire, board, time.sleep)
+            probe(prober, plan.wire, board, server.name, time.sleep)
         except BaseException:
             stop.send(None)  # which ends that thread
             raise
