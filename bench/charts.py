@@ -12,7 +12,7 @@ COLOURS: Final = {"fastserver": "#d62728", "yardstick": "#222222"}
 
 
 def charts(data: dict[str, Any]) -> dict[str, str]:
-    """The charts that can be made of `data`, by file name. Raises `SystemExit` without matplotlib."""
+    """The charts that can be made of `data`, by file name."""
     cost = data["sections"].get("cost", {})
     found = {}
     peers = [count for count in (1, 10, 100, 1000) if f"fanout[64B-1x{count}]" in cost]
@@ -69,13 +69,11 @@ def _bars(outcomes: dict[str, Any], title: str) -> str:
 
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise SystemExit("the charts need matplotlib: pip install 'fastserver[rivals]'") from None
-    matplotlib.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "fastserver", "axes.spines.top": False})
-    matplotlib.rcParams.update({"axes.spines.right": False, "font.family": "sans-serif"})
+    from matplotlib import rcParams
+    from matplotlib.figure import Figure
+
+    rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "fastserver", "font.family": "sans-serif"})
+    rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.add_subplot()
 

@@ -79,7 +79,7 @@ def compare(
     failures: dict[str, str] = {}
     for turn in range(turns):
         for contestant in contestants:
-            told(f"{measure.name}, turn {turn + 1} of {turns}: {contestant.name}")
+            told(f"{section.name} {measure.name}, turn {turn + 1} of {turns}: {contestant.name}")
             if figures[contestant.name].count(None) > 1:
                 continue  # it will not do
             try:

@@ -12,12 +12,20 @@ replaces those, and leaves the others as they were.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Iterable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from contest import Contestant
+    from measures import Measure, Section
+    from results import Results
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -44,8 +52,7 @@ def main(
     rendering: bool,
 ) -> None:
     # Not above: processes that only want this module's name would import it all.
-    from comparison import compare, servers
-    from measures import SECTIONS, Section
+    from measures import SECTIONS
     from results import Results
     from rivals import CONTESTANTS
 
@@ -54,50 +61,53 @@ def main(
         return
     _check("--section", sections, [section.name for section in SECTIONS])
     _check("--server", chosen, [one.name for one in CONTESTANTS])
+    if not find_spec("matplotlib"):
+        click.echo("report: the charts need matplotlib: pip install 'fastserver[rivals]'", err=True)
+        sys.exit(1)
     into.mkdir(parents=True, exist_ok=True)
     results = Results(into / "results.json")
     if not rendering:
-        turns = turns or (3 if quick else 7)
-        seconds = seconds or (0.15 if quick else 0.5)
-        wanted = [section for section in SECTIONS if not sections or section.name in sections]
         work = [
             (section, measure)
-            for section in wanted
+            for section in SECTIONS
+            if not sections or section.name in sections
             for measure in section.measures
             if any(name in measure.name for name in names or ("",)) and not (quick and not _is_quick(measure.name))
         ]
-        begun = time.monotonic()
-
-        def show(done: int, what: str) -> None:
-            minutes = (time.monotonic() - begun) / 60
-            rest = f", about {minutes / done * (len(work) - done):.0f} min more" if done else ""
-            _progress(f"{done} of {len(work)} after {minutes:.0f} min{rest}; {what}")
-
-        def takes_part(section: Section, name: str) -> bool:
-            return not chosen or section.contestants is not CONTESTANTS or name in {*chosen, "fastserver", "yardstick"}
-
-        with servers() as pool:
-            for number, (section, measure) in enumerate(work):
-                contestants = [
-                    one
-                    for one in section.contestants
-                    if takes_part(section, one.name) and measure.suits(one) and not results.left_out(one)
-                ]
-                outcomes = compare(
-                    section,
-                    measure,
-                    contestants,
-                    pool,
-                    turns=turns,
-                    seconds=seconds,
-                    told=lambda what, number=number, section=section: show(number, f"{section.name} {what}"),
-                )
-                results.add(section, measure, outcomes, seconds * section.seconds)
-                if number + 1 == len(work) or work[number + 1][0] is not section:
-                    pool.close()
-        _progress("")
+        _measure(work, results, set(chosen), turns or (3 if quick else 7), seconds or (0.15 if quick else 0.5))
     for path in results.render(into):
         click.echo(path)
+
+
+def _measure(
+    work: list[tuple[Section, Measure]], results: Results, chosen: set[str], turns: int, seconds: float
+) -> None:
+    """Measure all of `work`; of the rivals only those `chosen`, if any are."""
+    from comparison import compare, servers
+    from rivals import CONTESTANTS
+
+    begun = time.monotonic()
+
+    def told(what: str) -> None:
+        minutes = (time.monotonic() - begun) / 60
+        rest = f", about {minutes / done * (len(work) - done):.0f} min more" if done else ""
+        _progress(f"{done} of {len(work)} after {minutes:.0f} min{rest}; {what}")
+
+    with servers() as pool:
+        for done, (section, measure) in enumerate(work):
+            everyone = not chosen or section.contestants is not CONTESTANTS
+            contestants = [
+                one
+                for one in section.contestants
+                if (everyone or one.name in chosen | {"fastserver", "yardstick"})
+                and measure.suits(one)
+                and not results.left_out(one)
+            ]
+            outcomes = compare(section, measure, contestants, pool, turns=turns, seconds=seconds, told=told)
+            results.add(section, measure, outcomes, seconds * section.seconds)
+            if done + 1 == len(work) or work[done + 1][0] is not section:
+                pool.close()
+    _progress("")
 
 
 def _is_quick(name: str) -> bool:
@@ -105,7 +115,7 @@ def _is_quick(name: str) -> bool:
     return "[" not in name or ("[64B" in name and "-300" not in name)
 
 
-def _list(sections: Iterable, contestants: Iterable) -> None:  # type: ignore[type-arg]
+def _list(sections: Iterable[Section], contestants: Iterable[Contestant]) -> None:
     for section in sections:
         click.echo(f"{section.name}: {section.title}")
         for measure in section.measures:
@@ -125,7 +135,7 @@ def _check(option: str, given: tuple[str, ...], allowed: list[str]) -> None:
 def _progress(text: str) -> None:
     """Show how far it is, if there is someone to see it."""
     if sys.stderr.isatty():
-        click.echo(f"\r\x1b[K{text[: click.get_current_context().terminal_width or 120]}", nl=not text, err=True)
+        click.echo(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}", nl=False, err=True)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,9 @@ class Shape:
 
     def plan(self, server: Running, **more: Any) -> Plan:
         """The load of this shape on `server`; `more` are further settings of it."""
-        everyone = {"all_to_all": self.peers} if self.kind == "all-to-all" else {"subscribers": self.peers}
+        everyone: dict[str, Any] = (
+            {"all_to_all": self.peers} if self.kind == "all-to-all" else {"subscribers": self.peers}
+        )
         return Plan(
             Address(*server.address),
             server.wire,

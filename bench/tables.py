@@ -115,8 +115,8 @@ def _failures(measured: dict[str, Any]) -> str:
 
 def show(value: float, digits: int = 3) -> str:
     """A number of so many digits, as a person writes it."""
-    for unit, name in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if abs(value) >= unit * 10:
+    for least, unit, name in ((1e9, 1e9, " G"), (1e6, 1e6, " M"), (1e4, 1e3, " k")):
+        if abs(value) >= least:
             return show(value / unit, digits) + name
     if abs(value) >= 10 ** (digits - 1):
         return f"{value:.0f}"

@@ -12,12 +12,13 @@ from typing import Any
 from twisted.internet import protocol, reactor
 from twisted.protocols.basic import LineReceiver
 
-peers: set[LineReceiver] = set()
+peers: set[Peer] = set()
 
 
 class Peer(LineReceiver):
     delimiter = b"\n"
     MAX_LENGTH = 1024 * 1024
+    transport: Any
 
     def connectionMade(self) -> None:
         self.transport.setTcpNoDelay(True)
