@@ -14,6 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from fastserver.load.errors import LoadError
 from fastserver.load.wire import Wire
 
 PROCESSORS: Final = frozenset(os.sched_getaffinity(0))
@@ -91,6 +92,14 @@ class Running:
         found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
         assert found is not None
         return int(found[1]) * 1024
+
+    def wait_for_connections(self, count: int) -> None:
+        """Return when it has taken on so many. Raises `LoadError` if it does not."""
+        deadline = time.perf_counter() + DEADLINE
+        while len(os.listdir(f"/proc/{self.process.pid}/fd")) < count:
+            if time.perf_counter() > deadline:
+                raise LoadError(f"{self.name} did not take on {count} connections")
+            time.sleep(0.01)
 
     def wait_until_quiet(self) -> None:
         """Return when it has done what it had to do: when it ran less than 1 % of 50 ms."""

@@ -114,6 +114,7 @@ def idle(count: int, server: Running, seconds: float) -> Figures:
     raise_limit()
     before = server.resident()
     with opened(server, [(number, Role.RECEIVE) for number in range(count)]) as links:
+        server.wait_for_connections(count)
         server.wait_until_quiet()
         for link in links:
             with suppress(BlockingIOError):
@@ -226,7 +227,7 @@ SECTIONS: Final = (
         "churn",
         "Connections that come and go",
         "Opened, greeted as its protocol wants it, and closed, 50 at a time: processor time of the server for each.",
-        ("µs each", "per second"),
+        ("µs each",),
         (Measure("50 at a time", churn, 50),),
     ),
     Section(
