@@ -50,6 +50,8 @@ def _lines(cost: dict[str, Any], peers: list[int]) -> str:
     axes.set(xscale="log", yscale="log", xlabel="receivers", ylabel="processor time per delivery, µs")
     axes.set_title("One sender, 64 bytes, one message at a time", fontsize=11)
     axes.set_xticks(peers, [str(count) for count in peers])
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
     axes.grid(True, alpha=0.25)
     axes.legend(fontsize=8, ncols=2, frameon=False)
     return _svg(figure)
@@ -61,9 +63,10 @@ def _bars(outcomes: dict[str, Any], title: str) -> str:
     figure, axes = _figure(7, 0.5 + 0.32 * len(known))
     colours = [COLOURS.get(name, "#9ab3c9") for name, _ in known]
     shown = axes.barh([name for name, _ in known], [value for _, value in known], color=colours)
-    axes.bar_label(shown, labels=[f" {value:.3g}" for _, value in known], fontsize=8)
+    axes.bar_label(shown, labels=[f" {value:,.0f}" for _, value in known], fontsize=8)
     axes.set(xscale="log", xlabel="processor time per delivery, ns (logarithmic)")
     axes.set_title(title, fontsize=11)
+    axes.xaxis.set_major_formatter("{x:,g}")
     axes.margins(x=0.15)
     return _svg(figure)
 

@@ -47,7 +47,7 @@ class Results:
         mine = kept.setdefault(measure.name, {"seconds": seconds, "outcomes": {}})
         mine["seconds"] = seconds
         mine["outcomes"] |= outcomes
-        self._path.write_text(json.dumps(self._data, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        self._path.write_text(json.dumps(self._data, ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8")
 
     def render(self, folder: Path) -> Iterator[Path]:
         """Write the tables and charts of what there is into `folder`; the files written."""
