@@ -22,6 +22,8 @@ ALONE: Final = len(PROCESSORS) > 1
 SERVER: Final = {min(PROCESSORS)} if ALONE else PROCESSORS
 """Where every server runs, the load runs on the others."""
 LOAD: Final = PROCESSORS - SERVER if ALONE else PROCESSORS
+CACHING: Final = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+"""Python programs have their bytecode cached, as those that are installed have."""
 DEADLINE: Final = 20.0
 """Seconds a server has to start, and to stop."""
 
@@ -69,7 +71,13 @@ class Running:
         with self._log.open("wb") as log:
             begun = time.perf_counter()
             self.process = subprocess.Popen(
-                command, cwd=folder, stdin=subprocess.PIPE, stdout=log, stderr=log, preexec_fn=_run_alone
+                command,
+                cwd=folder,
+                env=CACHING,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                preexec_fn=_run_alone,
             )
         try:
             self._wait_until_it_listens(begun + DEADLINE)

@@ -1,7 +1,7 @@
 """Compares fastserver with its rivals, and writes the tables and charts that the README shows.
 
-    python bench/report.py            all of it: about two hours
-    python bench/report.py --quick    fewer and shorter runs: a quarter of that
+    python bench/report.py            all of it: about two hours with 7 turns
+    python bench/report.py --quick    fewer and shorter runs: about twenty minutes
     python bench/report.py --list     what there is to choose from
     python bench/report.py --section cost --measure 1x100 --server nats-server --server redis
     python bench/report.py --render   tables and charts again, from the results there are

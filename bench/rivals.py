@@ -238,7 +238,9 @@ HANDLING: Final = tuple(
     _variant(name, _script("handling.py", name), LINES, settings)
     for name, settings in (
         ("on_message", "fastserver, called for each message"),
-        ("on_messages", "fastserver, called for the list of them that one read brought"),
+        ("on_message, payload", "the same, and looks at the payload: its bytes are cut out only then"),
+        ("on_messages", "fastserver, called for those that one read brought"),
+        ("on_messages, payload", "the same, and looks at the payload of each"),
         ("readline", "asyncio.start_server and readline"),
         ("bytes.split", "a protocol by hand, with bytes.split"),
     )
