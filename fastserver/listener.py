@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 BACKLOG: Final = 4096
 """Connections that may wait to be accepted; the kernel takes the lesser of this and net.core.somaxconn."""
 
+ACCEPTS: Final = 16
+"""Connections that uvloop accepts on one address in a turn of its loop. By itself it accepts one, so that a server
+whose every turn is long, since it has thousands of peers, would let in a few a second."""
+
 PROBES: Final = 3
 """Unanswered keepalive probes after which a connection is dead."""
 
@@ -65,7 +69,8 @@ class Listeners:
                 unix = listener.path is not None
                 address = f"unix:{listener.path}" if unix else show_address(listening.getsockname())
                 create: Any = loop.create_unix_server if unix else loop.create_server
-                self._servers.append(await create(partial(protocol, listener), sock=listening, backlog=BACKLOG))
+                for one in (listening, *_again(listening, loop)):
+                    self._servers.append(await create(partial(protocol, listener), sock=one, backlog=BACKLOG))
                 self.open_at.append((address, listener))
         except BaseException:
             for _, listening in unopened:
@@ -81,6 +86,11 @@ class Listeners:
         for path, inode in self._unix:
             remove_unix(path, inode)
         self._unix.clear()
+
+
+def _again(listening: socket.socket, loop: asyncio.AbstractEventLoop) -> list[socket.socket]:
+    """The same socket as often again as uvloop needs it for so many in a turn; other loops take many by themselves."""
+    return [listening.dup() for _ in range(1, ACCEPTS)] if type(loop).__module__.startswith("uvloop") else []
 
 
 def listen_tcp(host: str, port: int) -> list[socket.socket]:

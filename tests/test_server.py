@@ -468,6 +468,24 @@ def test_states(run: Run) -> None:
     run(main())
 
 
+def test_many_are_let_in_within_a_few_turns_of_the_loop(run: Run) -> None:
+    """Turns are long where there are many peers: at one a turn, the next would wait for minutes."""
+
+    async def main() -> None:
+        async with Server(config()) as server:
+            address = ("127.0.0.1", int(server.addresses[0].rpartition(":")[2]))
+            with contextlib.ExitStack() as stack:
+                for _ in range(320):  # they wait in the kernel: the loop does not run meanwhile
+                    stack.enter_context(socket.create_connection(address))
+                turns = 0
+                while server.peers.accepted < 320:
+                    await asyncio.sleep(0)
+                    turns += 1
+                assert turns < 100
+
+    run(main())
+
+
 def test_descriptors_run_out_and_come_back(run: Run) -> None:
     async def main() -> None:
         async with Server(config()) as server:
