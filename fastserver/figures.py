@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from operator import add, attrgetter
 from typing import Any
 
 
@@ -27,11 +29,11 @@ class Counts:
     waiting_bytes: int = 0
 
     def __add__(self, other: Counts) -> Counts:
-        return Counts(*[a + b for a, b in zip(self.counters(), other.counters(), strict=True)])
+        return Counts(*map(add, _counters(self), _counters(other)))
 
-    def counters(self) -> tuple[int, ...]:
-        """The counters alone, in order."""
-        return astuple(self)[: len(fields(Counts))]
+
+# `astuple` would copy each value deeply, at 30 us: too long where thousands of peers are added up, or end at once.
+_counters: Callable[[Counts], tuple[int, ...]] = attrgetter(*[one.name for one in fields(Counts)])
 
 
 @dataclass(frozen=True, kw_only=True)
