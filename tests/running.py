@@ -8,7 +8,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -196,3 +197,27 @@ class RunningServer(Program):
             return found.removeprefix("unix:")
         host, _, port = found.rpartition(":")
         return host.strip("[]"), int(port)
+
+
+@contextmanager
+def unread(
+    *options: str, folder: Path, wrapper: Sequence[str] = ()
+) -> Iterator[tuple[subprocess.Popen[bytes], int, socket.socket]]:
+    """A server whose log is read no further than to its start: process, port and the log's other end."""
+    ours, theirs = socket.socketpair()
+    with ours:
+        with theirs:
+            process = subprocess.Popen(
+                [*wrapper, *COMMAND, "--port", "0", *options], cwd=folder, env=environment(), stderr=theirs
+            )
+        try:
+            ours.settimeout(DEADLINE)
+            start = b""
+            while not (found := re.search(rb"listening on 127\.0\.0\.1:(\d+),", start)):
+                chunk = ours.recv(1000)
+                assert chunk, start
+                start += chunk
+            yield process, int(found[1]), ours
+        finally:
+            process.kill()
+            process.wait()

@@ -7,16 +7,13 @@ import json
 import os
 import re
 import signal
-import socket
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import Run, Serve
 from program import DEADLINE
-from running import COMMAND, PURE, Connection, environment
+from running import COMMAND, PURE, Connection, environment, unread
 
 
 def connect_to(path: Path) -> Connection:
@@ -29,28 +26,6 @@ def connect_to(path: Path) -> Connection:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
-
-
-@contextlib.contextmanager
-def unread(*options: str, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, socket.socket]]:
-    """A server whose log is read no further than to its start: process, port and the log's other end."""
-    ours, theirs = socket.socketpair()
-    with ours:
-        with theirs:
-            process = subprocess.Popen(
-                [*COMMAND, "--port", "0", *options], cwd=folder, env=environment(), stderr=theirs
-            )
-        try:
-            ours.settimeout(DEADLINE)
-            start = b""
-            while not (found := re.search(rb"listening on 127\.0\.0\.1:(\d+),", start)):
-                chunk = ours.recv(1000)
-                assert chunk, start
-                start += chunk
-            yield process, int(found[1]), ours
-        finally:
-            process.kill()
-            process.wait()
 
 
 def exchange(port: int, count: int) -> None:

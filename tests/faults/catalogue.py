@@ -1,0 +1,11 @@
+"""All faults, in one place."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from faults import crowds, garbage, stuck
+from faults.fault import FAULTS as FAULTS
+
+MODULES: Final = (stuck, garbage, crowds)
+"""Where faults are. To import them adds theirs to `FAULTS`."""

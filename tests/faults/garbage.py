@@ -1,0 +1,120 @@
+"""Peers that send what is no message, or send it in an odd way."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from faults.fault import Culprit, Target, fault, repeated
+
+ALL = ("lines", "msgpack", "msgpack-stream")
+PREFIXED = ("msgpack",)
+OBJECTS = ("msgpack", "msgpack-stream")
+
+
+@asynccontextmanager
+async def sent(target: Target, data: bytes) -> AsyncIterator[None]:
+    """Has a new peer send `data` again and again until it is cut off, then another."""
+
+    async def send() -> None:
+        culprit = await Culprit.connect(target)
+        try:
+            with suppress(ConnectionError):
+                await culprit.send(data)
+                await culprit.read_to_end()
+        finally:
+            culprit.close()
+
+    async with repeated(target, send):
+        yield
+
+
+@fault("frame_error", "reset")
+async def sends_a_line_without_end(target: Target) -> AsyncIterator[None]:
+    """Sends what has no line feed: far more than a message may have."""
+    async with sent(target, bytes(4 << 20)):
+        yield
+
+
+@fault("frame_error", "reset", modes=PREFIXED)
+async def announces_4_gib(target: Target) -> AsyncIterator[None]:
+    """Sends the length of 4 GiB, and begins with it."""
+    async with sent(target, b"\xff" * 4 + bytes(1 << 20)):
+        yield
+
+
+@fault("frame_error", "reset", modes=OBJECTS)
+async def nests_100_000_deep(target: Target) -> AsyncIterator[None]:
+    """Sends an array in an array in an array…"""
+    deep = b"\x91" * 100_000 + b"\xc0"
+    async with sent(target, deep if target.mode == "msgpack-stream" else len(deep).to_bytes(4, "big") + deep):
+        yield
+
+
+@fault("reset", "frame_error", "eof", modes=ALL)
+async def sends_random_bytes(target: Target) -> AsyncIterator[None]:
+    """Sends random bytes. What happens to be a message in them is one."""
+
+    async def send() -> None:
+        culprit = await Culprit.connect(target)
+        try:
+            await culprit.send(target.random.randbytes(20_000))
+        finally:
+            culprit.reset()
+
+    async with repeated(target, send):
+        yield
+
+
+@fault(modes=ALL)
+async def sends_a_byte_per_packet(target: Target) -> AsyncIterator[None]:
+    """Sends messages, but each byte of them by itself."""
+    culprit = await Culprit.connect(target)
+    left = b""
+
+    async def send() -> None:
+        nonlocal left
+        for _ in range(20):
+            left = left or target.frame(b"bit by bit")
+            await culprit.send(left[:1])
+            left = left[1:]
+
+    async def read() -> None:
+        await culprit.read(1 << 20)
+
+    try:
+        async with repeated(target, read), repeated(target, send):
+            yield
+    finally:
+        culprit.close()
+
+
+@fault("reset", modes=ALL)
+async def resets_within_a_message(target: Target) -> AsyncIterator[None]:
+    """Sends half a message and resets the connection."""
+
+    async def send() -> None:
+        culprit = await Culprit.connect(target)
+        try:
+            await culprit.send(target.frame(b"never heard " * 100)[:-600])
+        finally:
+            culprit.reset()
+
+    async with repeated(target, send):
+        yield
+
+
+@fault(modes=ALL)
+async def stalls_within_a_message(target: Target) -> AsyncIterator[None]:
+    """Sends half a message and nothing more, but goes on reading."""
+    culprit = await Culprit.connect(target)
+    await culprit.send(target.frame(b"never heard " * 100)[:-600])
+
+    async def read() -> None:
+        await culprit.read(1 << 20)
+
+    try:
+        async with repeated(target, read):
+            yield
+    finally:
+        culprit.close()

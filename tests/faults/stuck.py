@@ -1,0 +1,82 @@
+"""Peers that do not take what they are sent."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from faults.fault import Culprit, Target, fault, repeated
+
+
+@fault("slow_consumer")
+async def stops_reading(target: Target) -> AsyncIterator[None]:
+    """Reads nothing, and connects again when it is cut off."""
+    stuck = await Culprit.connect(target, small=True)
+
+    async def return_if_cut_off() -> None:
+        nonlocal stuck
+        if stuck.gone:
+            stuck.close()
+            stuck = await Culprit.connect(target, small=True)
+
+    try:
+        async with repeated(target, return_if_cut_off):
+            yield
+    finally:
+        stuck.close()
+
+
+@fault("slow_consumer")
+async def sends_but_reads_nothing(target: Target) -> AsyncIterator[None]:
+    """Is heard all the time, and does not hear."""
+    stuck = await Culprit.connect(target, small=True)
+
+    async def say() -> None:
+        nonlocal stuck
+        try:
+            await stuck.send(target.frame(b"I am not listening"))
+        except ConnectionError:
+            stuck.close()
+            stuck = await Culprit.connect(target, small=True)
+
+    try:
+        async with repeated(target, say):
+            yield
+    finally:
+        stuck.close()
+
+
+@fault("slow_consumer")
+async def reads_a_byte_at_a_time(target: Target) -> AsyncIterator[None]:
+    """Reads one byte whenever the others have got on."""
+    slow = await Culprit.connect(target, small=True)
+
+    async def read_one() -> None:
+        nonlocal slow
+        try:
+            size = len(await slow.read(1))
+        except ConnectionError:
+            size = 0
+        if not size:
+            slow.close()
+            slow = await Culprit.connect(target, small=True)
+
+    try:
+        async with repeated(target, read_one):
+            yield
+    finally:
+        slow.close()
+
+
+@fault("slow_consumer")
+async def half_closes_and_reads_nothing(target: Target) -> AsyncIterator[None]:
+    """Ends its stream within a message, and takes nothing of what it may still hear."""
+    stuck = [await Culprit.connect(target, small=True) for _ in range(10)]
+    for one in stuck:
+        with suppress(OSError):  # cut off already
+            await one.send(target.frame(b"my last")[:-1])
+            one.socket.shutdown(socket.SHUT_WR)
+    yield
+    for one in stuck:
+        one.close()

@@ -1,0 +1,112 @@
+"""Each fault against the command, which is told to report and then to stop while it goes on: whatever was heard up to
+then gets to the others, in order, and the books of every peer balance.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+from conftest import Serve
+from faults.books import check_totals, check_witnesses
+from faults.catalogue import FAULTS
+from faults.fault import Fault, Target
+from faults.witnesses import LIGHT, Witnesses
+from program import DEADLINE
+from running import unread
+
+OPTIONS = ("--max-pending", "256KiB", "--drain-timeout", "300", "--half-close-timeout", "300")
+DESCRIPTORS = 128
+CASES = [(fault, fault.modes[0]) for fault in FAULTS.values()]
+IDS = [f"{fault.name}-{mode}" for fault, mode in CASES]
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def bookkeeper(books: Path, descriptors: int = 0) -> tuple[str, ...]:
+    """Runs the command so that its books are in a file at its end; with so few descriptors, unless 0."""
+    limit = ("sh", "-c", f'ulimit -n {descriptors} && exec "$0" "$@"') if descriptors else ()
+    return (*limit, sys.executable, str(Path(__file__).with_name("bookkeeper.py")), str(books))
+
+
+async def go_through(
+    fault: Fault, target: Target, process: subprocess.Popen[bytes], end: int, log: Callable[[], bytes] | None
+) -> Witnesses:
+    """Witnesses of a fault, up to the end of the server, which `end` signals. What it logs is not known if it is not
+    read.
+    """
+
+    def struck() -> bool:
+        return log is None or not fault.ends or any(b": " + reason.encode() in log() for reason in fault.ends)
+
+    def reported() -> bool:
+        return log is None or b" INFO report: " in log()
+
+    witnesses = Witnesses(target.address, target.mode, LIGHT if fault.many else None)
+    target.progress = witnesses.next
+    messages = 1 if fault.many else 100
+    try:
+        await witnesses.start()
+        async with fault.course(target):
+            await witnesses.go_on(messages, struck)
+            process.send_signal(signal.SIGUSR1)
+            await witnesses.go_on(messages, reported)
+            process.send_signal(end)
+            await witnesses.ended()
+        code = await asyncio.to_thread(process.wait, DEADLINE)
+    finally:
+        await witnesses.close()
+    assert code == 0
+    witnesses.check_order(whole=True)
+    return witnesses
+
+
+def check_books(path: Path, witnesses: Witnesses, fault: Fault) -> None:
+    """What the server wrote down is what the witnesses saw, and balances."""
+    *peers, totals = [json.loads(line) for line in path.read_text().splitlines()]
+    check_totals(totals, peers)
+    check_witnesses(witnesses, peers, totals["messages_in"])
+    reasons = {counts["reason"] for counts in peers}
+    assert reasons <= {*fault.ends, "shutdown", "eof", "reset"}
+
+
+def run(*arguments: Any) -> Witnesses:
+    witnesses: Witnesses = uvloop.run(asyncio.wait_for(go_through(*arguments), DEADLINE))
+    return witnesses
+
+
+@pytest.mark.parametrize(("number", "fault", "mode"), [(number, *case) for number, case in enumerate(CASES)], ids=IDS)
+def test_fault(serve: Serve, tmp_path: Path, number: int, fault: Fault, mode: str) -> None:
+    books = tmp_path / "books"
+    descriptors = DESCRIPTORS if fault.limited else 0
+    server = serve("--mode", mode, *OPTIONS, wrapper=bookkeeper(books, descriptors))
+    assert isinstance(server.address, tuple)
+    target = Target(server.address, mode=mode, descriptors=descriptors)
+    witnesses = run(fault, target, server.process, SIGNALS[number % 2], lambda: server.errors.data)
+    log = server.whole_log()
+    check_books(books, witnesses, fault)
+    assert " INFO stopped: " in log.splitlines()[-1]
+    assert "Traceback" not in log
+    if fault.limited:
+        assert log.count("no file descriptors left") == 1
+
+
+@pytest.mark.parametrize("name", ["stops_reading", "connects_sends_and_closes"])
+def test_log_that_nobody_reads(tmp_path: Path, name: str) -> None:
+    """The same, while the log is a pipe that is full."""
+    books = tmp_path / "books"
+    fault = FAULTS[name]
+    with unread(*OPTIONS, "--log-messages", "1000000", folder=tmp_path, wrapper=bookkeeper(books)) as (
+        process,
+        port,
+        _,
+    ):
+        witnesses = run(fault, Target(("127.0.0.1", port)), process, signal.SIGTERM, None)
+    check_books(books, witnesses, fault)
