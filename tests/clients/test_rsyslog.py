@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from conftest import Run
+from conftest import Run, Serve
 from needed import program
-from running import RunningServer
+from running import Connection, RunningServer
 
 CONFIGURATION = """
 global(workDirectory="{folder}")
@@ -40,3 +41,51 @@ def test_a_followed_file(server: RunningServer, run: Run, tmp_path: Path) -> Non
 
     forwarder.signal(signal.SIGTERM)
     assert forwarder.wait() == 0, str(forwarder.errors)
+
+
+def test_a_listener_for_senders(serve: Serve, run: Run, tmp_path: Path) -> None:
+    """rsyslogd never reads. Where it is only heard it is never cut off, however much the others say: every line of
+    its own arrives among the 100 MB that two others exchange meanwhile.
+    """
+    rsyslogd = program("rsyslogd", "rsyslog")
+    server = serve("--listen", "lines://127.0.0.1:0", "--listen", "lines://127.0.0.1:0?role=send")
+    port = int(server.errors.wait_for(r" listening on 127\.0\.0\.1:(\d+), mode lines, role send$")[1])
+    log = tmp_path / "app.log"
+    log.touch()
+    configuration = tmp_path / "rsyslog.conf"
+    configuration.write_text(CONFIGURATION.format(folder=tmp_path, port=port))
+    forwarder = run(rsyslogd, "-n", "-C", "-f", configuration, "-i", tmp_path / "rsyslogd.pid")
+
+    one, other = server.connect(), server.connect()
+    block = b"%s\n" % (b"x" * 999) * 1000
+    entries = [b"entry %d\n" % number for number in range(50)]
+    with ThreadPoolExecutor() as pool, log.open("ab", buffering=0) as file:
+
+        def send(connection: Connection) -> None:
+            for _ in entries:
+                connection.send(block)
+
+        def receive(connection: Connection, logging: bool) -> list[bytes]:
+            """The entries among what it receives: a new one is logged before every million bytes."""
+            found = []
+            for entry in entries:
+                if logging:
+                    file.write(entry)
+                for _ in range(1000):
+                    while (line := connection.read_line()).startswith(b"entry "):
+                        found.append(line)
+                    assert line == block[:1000]
+            while len(found) < len(entries):
+                found.append(connection.read_line())
+            return found
+
+        sending = [pool.submit(send, peer) for peer in (one, other)]
+        receiving = [pool.submit(receive, one, True), pool.submit(receive, other, False)]
+        assert [future.result() for future in receiving] == [entries, entries]
+        assert [future.result() for future in sending] == [None, None]
+
+    assert "disconnected" not in server.log
+    assert server.log.count(", role send\n") == 2  # its listener, and the one connection there
+    forwarder.signal(signal.SIGTERM)
+    assert forwarder.wait() == 0, str(forwarder.errors)
+    server.errors.wait_for(" disconnected: eof; 50 messages ")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from faults.witnesses import Witnesses
@@ -46,11 +49,12 @@ def check_totals(totals: Counts, peers: Iterable[Counts]) -> None:
 
 def check_witnesses(witnesses: Witnesses, peers: Iterable[Counts], heard: int) -> None:
     """The books of each witness, from its figures at the end among those of `peers`, say what it saw itself: it was
-    offered all of the `heard` messages that the server heard but its own, and got every one.
+    offered all of the `heard` messages that the server heard but its own, and got every one. The witnesses were the
+    first to connect.
     """
-    known = {counts["address"]: counts for counts in peers}
-    for witness in witnesses.all:
-        counts = known[witness.name]
+    known = {counts["id"]: counts for counts in peers}
+    for id, witness in enumerate(witnesses.all, 1):
+        counts = known[id]
         check_balance(counts, over=True)
         assert counts["dropped_messages"] == counts["dropped_bytes"] == 0, counts
         assert counts["offered_messages"] == heard - counts["messages_in"], counts
@@ -58,3 +62,17 @@ def check_witnesses(witnesses: Witnesses, peers: Iterable[Counts], heard: int) -
         for other in witnesses.all:
             if witness.number >= 0 and other is not witness:
                 assert other.counts[witness.number] == counts["messages_in"], (counts, other)
+
+
+def bookkeeper(books: Path, descriptors: int = 0) -> tuple[str, ...]:
+    """What runs the command so that its books are in a file at its end; with so few descriptors, unless 0."""
+    limit = ("sh", "-c", f'ulimit -n {descriptors} && exec "$0" "$@"') if descriptors else ()
+    return (*limit, sys.executable, str(Path(__file__).with_name("bookkeeper.py")), str(books))
+
+
+def check_books(books: Path, witnesses: Witnesses) -> list[Counts]:
+    """What a server has written there is what the witnesses saw, and balances; gives the figures of each peer."""
+    *peers, totals = [json.loads(line) for line in books.read_text().splitlines()]
+    check_totals(totals, peers)
+    check_witnesses(witnesses, peers, totals["messages_in"])
+    return list(peers)

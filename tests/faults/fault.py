@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from faults.wire import frame
 from faults.witnesses import Address
@@ -58,6 +59,15 @@ class Fault:
     """It brings thousands of peers."""
     limited: bool
     """It is one only where `Target.descriptors` is known."""
+    rate: int
+    """Bytes a second to which the server has to keep its peers; 0: it need not."""
+
+    def settings(self, **more: Any) -> dict[str, Any]:
+        """Settings of a server that it is to go at: a peer is soon too far behind only if that is what happens."""
+        limits: dict[str, Any] = {"max_pending": 256 * 1024} if "slow_consumer" in self.ends else {}
+        if self.rate:
+            limits["max_bytes_per_second"] = self.rate
+        return limits | more
 
 
 FAULTS: dict[str, Fault] = {}
@@ -65,13 +75,13 @@ FAULTS: dict[str, Fault] = {}
 
 
 def fault(
-    *ends: str, modes: tuple[str, ...] = ("lines",), many: bool = False, limited: bool = False
+    *ends: str, modes: tuple[str, ...] = ("lines",), many: bool = False, limited: bool = False, rate: int = 0
 ) -> Callable[[Callable[[Target], AsyncIterator[None]]], Course]:
     """Adds a fault: a generator that yields once, while the fault goes on."""
 
     def add(generator: Callable[[Target], AsyncIterator[None]]) -> Course:
         course = asynccontextmanager(generator)
-        FAULTS[generator.__name__] = Fault(generator.__name__, course, ends, modes, many, limited)
+        FAULTS[generator.__name__] = Fault(generator.__name__, course, ends, modes, many, limited, rate)
         return course
 
     return add

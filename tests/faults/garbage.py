@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -86,6 +87,30 @@ async def sends_a_byte_per_packet(target: Target) -> AsyncIterator[None]:
         async with repeated(target, read), repeated(target, send):
             yield
     finally:
+        culprit.close()
+
+
+@fault(modes=ALL, rate=1_000_000)
+async def sends_without_a_pause(target: Target) -> AsyncIterator[None]:
+    """Sends messages as fast as they are taken, and reads what it hears meanwhile."""
+    culprit = await Culprit.connect(target)
+    flood = target.frame(b"more " * 200) * 100
+
+    async def send() -> None:
+        while True:
+            await culprit.send(flood)
+
+    async def read() -> None:
+        while await culprit.read(1 << 20):
+            pass
+
+    tasks = [asyncio.ensure_future(send()), asyncio.ensure_future(read())]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         culprit.close()
 
 

@@ -5,10 +5,8 @@ then gets to the others, in order, and the books of every peer balance.
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,24 +14,23 @@ from typing import Any
 import pytest
 import uvloop
 from conftest import Serve
-from faults.books import check_totals, check_witnesses
+from faults.books import bookkeeper, check_books
 from faults.catalogue import FAULTS
 from faults.fault import Fault, Target
 from faults.witnesses import LIGHT, Witnesses
 from program import DEADLINE
 from running import unread
 
-OPTIONS = ("--max-pending", "256KiB", "--drain-timeout", "300", "--half-close-timeout", "300")
+OPTIONS = ("--drain-timeout", "300", "--half-close-timeout", "300")
 DESCRIPTORS = 128
 CASES = [(fault, fault.modes[0]) for fault in FAULTS.values()]
 IDS = [f"{fault.name}-{mode}" for fault, mode in CASES]
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-def bookkeeper(books: Path, descriptors: int = 0) -> tuple[str, ...]:
-    """Runs the command so that its books are in a file at its end; with so few descriptors, unless 0."""
-    limit = ("sh", "-c", f'ulimit -n {descriptors} && exec "$0" "$@"') if descriptors else ()
-    return (*limit, sys.executable, str(Path(__file__).with_name("bookkeeper.py")), str(books))
+def options(fault: Fault) -> list[str]:
+    """The settings for a fault, as options."""
+    return [text for name, value in fault.settings().items() for text in (f"--{name.replace('_', '-')}", str(value))]
 
 
 async def go_through(
@@ -68,15 +65,6 @@ async def go_through(
     return witnesses
 
 
-def check_books(path: Path, witnesses: Witnesses, fault: Fault) -> None:
-    """What the server wrote down is what the witnesses saw, and balances."""
-    *peers, totals = [json.loads(line) for line in path.read_text().splitlines()]
-    check_totals(totals, peers)
-    check_witnesses(witnesses, peers, totals["messages_in"])
-    reasons = {counts["reason"] for counts in peers}
-    assert reasons <= {*fault.ends, "shutdown", "eof", "reset"}
-
-
 def run(*arguments: Any) -> Witnesses:
     witnesses: Witnesses = uvloop.run(asyncio.wait_for(go_through(*arguments), DEADLINE))
     return witnesses
@@ -86,12 +74,13 @@ def run(*arguments: Any) -> Witnesses:
 def test_fault(serve: Serve, tmp_path: Path, number: int, fault: Fault, mode: str) -> None:
     books = tmp_path / "books"
     descriptors = DESCRIPTORS if fault.limited else 0
-    server = serve("--mode", mode, *OPTIONS, wrapper=bookkeeper(books, descriptors))
+    server = serve("--mode", mode, *OPTIONS, *options(fault), wrapper=bookkeeper(books, descriptors))
     assert isinstance(server.address, tuple)
     target = Target(server.address, mode=mode, descriptors=descriptors)
     witnesses = run(fault, target, server.process, SIGNALS[number % 2], lambda: server.errors.data)
     log = server.whole_log()
-    check_books(books, witnesses, fault)
+    reasons = {counts["reason"] for counts in check_books(books, witnesses)}
+    assert reasons <= {*fault.ends, "shutdown", "eof", "reset"}
     assert " INFO stopped: " in log.splitlines()[-1]
     assert "Traceback" not in log
     if fault.limited:
@@ -109,4 +98,4 @@ def test_log_that_nobody_reads(tmp_path: Path, name: str) -> None:
         _,
     ):
         witnesses = run(fault, Target(("127.0.0.1", port)), process, signal.SIGTERM, None)
-    check_books(books, witnesses, fault)
+    check_books(books, witnesses)

@@ -15,17 +15,20 @@ from faults.witnesses import LIGHT, Witnesses
 from program import DEADLINE
 
 from fastserver import CloseReason, Config, Peer, Server
+from fastserver.config import SETTINGS
 from fastserver.figures import Figures
 
 CASES = [(fault, mode) for fault in FAULTS.values() if not fault.limited for mode in fault.modes]
+STUCK = [fault for fault in FAULTS.values() if "slow_consumer" in fault.ends]
+(CHOICES,) = [setting.choices for setting in SETTINGS if setting.name == "slow_consumer"]
+DROPPING = [policy for policy in CHOICES if policy not in ("disconnect", "block")]
 Runner = Callable[[Coroutine[Any, Any, None]], None]
 
 
 async def go_through(fault: Fault, mode: str, policy: str) -> None:
     """The whole of it: witnesses exchange messages before, in and after the fault."""
     ended: list[Figures] = []
-    # The limit is more than all witnesses together are ahead.
-    server = Server(Config(mode=mode, port=0, max_pending=256 * 1024, slow_consumer=policy, log_messages=0))
+    server = Server(Config(**fault.settings(mode=mode, port=0, slow_consumer=policy, log_messages=0)))
 
     @server.on_disconnect
     def end(peer: Peer, reason: CloseReason) -> None:
@@ -37,7 +40,7 @@ async def go_through(fault: Fault, mode: str, policy: str) -> None:
     target = Target((host, int(port)), witnesses.next, mode)
 
     def took_effect() -> bool:
-        if policy == "drop-oldest" and fault.ends == ("slow_consumer",):
+        if policy in DROPPING:
             return server.peers.totals().dropped_messages > 0
         return not fault.ends or any(server.peers.reasons[reason] for reason in fault.ends)
 
@@ -59,6 +62,7 @@ async def go_through(fault: Fault, mode: str, policy: str) -> None:
     totals = vars(server.peers.totals())
     check_totals(totals, peers)
     check_witnesses(witnesses, peers, totals["messages_in"])
+    assert policy == "disconnect" or not server.peers.reasons["slow_consumer"]
     reasons = {figures.reason for figures in ended} - {"shutdown"}
     assert reasons <= {*fault.ends, "eof", "reset"}
     assert not server.flush.behind
@@ -74,3 +78,10 @@ def run(main: Coroutine[Any, Any, None], runner: Runner) -> None:
 @pytest.mark.parametrize(("fault", "mode"), CASES, ids=[f"{fault.name}-{mode}" for fault, mode in CASES])
 def test_fault(fault: Fault, mode: str) -> None:
     run(go_through(fault, mode, "disconnect"), uvloop.run)
+
+
+@pytest.mark.parametrize("policy", DROPPING)
+@pytest.mark.parametrize("fault", STUCK, ids=lambda fault: fault.name)
+def test_policy(fault: Fault, policy: str) -> None:
+    """What is dropped is dropped for those who are stuck, and for nobody else."""
+    run(go_through(fault, "lines", policy), uvloop.run)

@@ -69,12 +69,6 @@ class Witness(asyncio.Protocol):
     def __repr__(self) -> str:
         return f"<witness {self.number}: {self.sent} sent, {self.counts} heard, {self.failure or 'well'}>"
 
-    @property
-    def name(self) -> str:
-        """Its address, as the server shows it."""
-        found = self.transport.get_extra_info("sockname")
-        return f"{found[0]}:{found[1]}" if isinstance(found, tuple) else ""
-
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
 

@@ -1,0 +1,61 @@
+"""Peers whose host vanishes without a word: no end of stream, no reset."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvloop
+from conftest import Run, Serve
+from faults.books import bookkeeper, check_books
+from faults.network import HERE, Network
+from faults.witnesses import Witnesses
+from needed import program
+from program import DEADLINE
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    network = Network()
+    yield network
+    network.remove()
+
+
+def test_host_that_vanishes(serve: Serve, run: Run, network: Network, tmp_path: Path) -> None:
+    """A peer that is sent nothing is found by keepalive, one that is sent something when it is too far behind; the
+    others notice neither.
+    """
+    netcat = program("nc.openbsd", "netcat-openbsd")
+    books, path = tmp_path / "books", tmp_path / "feed.sock"
+    listeners = [f"lines+unix://{path}", f"lines://{HERE}:0", f"lines://{HERE}:0?role=send"]
+    options = [text for url in listeners for text in ("--listen", url)]
+    server = serve(*options, "--keepalive", "1", "--max-pending", "256KiB", wrapper=(*network.near, *bookkeeper(books)))
+    server.errors.wait_for_count(rf" listening on {HERE}:", 2)
+    hearing, silent = [line.split(":")[-1].split(",")[0] for line in server.log.splitlines() if HERE in line]
+
+    async def main() -> Witnesses:
+        witnesses = Witnesses(str(path))
+        try:
+            await witnesses.start()
+            run(*network.far, netcat, HERE, hearing)
+            await witnesses.go_on(100, lambda: " peer 6 " in server.log)
+            run(*network.far, netcat, HERE, silent)
+            await witnesses.go_on(100, lambda: " peer 7 " in server.log)
+            network.cut()
+            ends = (" disconnected: slow_consumer;", " disconnected: reset;")
+            await witnesses.go_on(100, lambda: all(end in server.log for end in ends))
+            await witnesses.finish()
+            server.signal(15)
+            await witnesses.ended()
+        finally:
+            await witnesses.close()
+        return witnesses
+
+    witnesses = uvloop.run(asyncio.wait_for(main(), DEADLINE))
+    assert server.wait() == 0
+    server.whole_log()
+    witnesses.check_order(whole=True)
+    reasons = {counts["id"]: counts["reason"] for counts in check_books(books, witnesses)}
+    assert (reasons[6], reasons[7]) == ("slow_consumer", "reset")
