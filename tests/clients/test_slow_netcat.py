@@ -1,0 +1,72 @@
+"""netcat, stopped as by Ctrl-Z and later continued: what the policies promise."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+
+from conftest import Run, Serve
+from needed import program
+from program import Program
+from running import RunningServer
+
+LINES = [b"%07d %s\n" % (number, b"x" * 1000) for number in range(12_000)]
+"""12 MB: more than the kernel takes for one peer."""
+ALL = b"".join(LINES)
+LAST = b"after\n"
+
+
+def fall_behind(server: RunningServer, run: Run) -> tuple[Program, Program]:
+    """A netcat that was stopped before another sent `LINES`, and that other one. A witness has got all of them."""
+    arguments = (program("nc.openbsd", "netcat-openbsd"), "127.0.0.1", str(server.port))
+    stopped = run(*arguments)
+    server.wait_for_peers(1)
+    witness, sender = server.connect(), run(*arguments)
+    server.wait_for_peers(3)
+    stopped.signal(signal.SIGSTOP)
+    for start in range(0, len(LINES), 200):  # by the block, so that the witness is never far behind
+        block = b"".join(LINES[start : start + 200])
+        sender.type(block)
+        assert witness.read(len(block)) == block
+    return stopped, sender
+
+
+def test_disconnect(serve: Serve, run: Run) -> None:
+    """It is closed when it is too far behind; it still gets the beginning, as much as the log says."""
+    server = serve("--max-pending", "1MiB")
+    stopped, _ = fall_behind(server, run)
+    closed = server.errors.wait_for(r" peer 1 .* disconnected: slow_consumer; .* \((\d+) bytes\) out, (\d+) messages d")
+    stopped.end_input()
+    stopped.signal(signal.SIGCONT)
+    stopped.wait()
+    got = stopped.output.wait_for_end()
+    assert ALL.startswith(got)
+    assert len(got) == int(closed[1]) < len(ALL)
+    assert int(closed[2]) > 0
+
+
+def test_within_its_limit(serve: Serve, run: Run) -> None:
+    """It gets everything, however late."""
+    server = serve("--max-pending", "64MiB")
+    stopped, sender = fall_behind(server, run)
+    stopped.signal(signal.SIGCONT)
+    stopped.output.wait_for_bytes(ALL)
+    sender.type(LAST)
+    stopped.output.wait_for_bytes(ALL + LAST)
+
+
+def test_drop_oldest(serve: Serve, run: Run) -> None:
+    """It stays; whole lines are missing from the middle, as many as the log says, and the newest are all there."""
+    server = serve("--max-pending", "1MiB", "--slow-consumer", "drop-oldest")
+    stopped, sender = fall_behind(server, run)
+    stopped.signal(signal.SIGCONT)
+    caught_up = server.errors.wait_for(r" peer 1 .* has caught up after .* s; (\d+) messages were dropped for it$")
+    sender.type(LAST)
+    stopped.output.wait_for(LAST.decode())
+    got = stopped.output.data.splitlines(keepends=True)
+    assert len(got) == len(LINES) + 1 - int(caught_up[1])
+    rest: Iterator[bytes] = iter([*LINES, LAST])
+    assert all(line in rest for line in got)
+    assert got[-501:] == [*LINES[-500:], LAST]
+    assert not re.search("peer 1 .* disconnected", server.log)
