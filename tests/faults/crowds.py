@@ -61,7 +61,7 @@ async def a_crowd(target: Target) -> AsyncIterator[None]:
         yield
 
 
-@fault(limited=True)
+@fault(needs="descriptors")
 async def takes_all_descriptors(target: Target) -> AsyncIterator[None]:
     """Connects more often than the server has descriptors."""
     async with crowd(target, target.descriptors + 100):

@@ -37,6 +37,8 @@ class Target:
     """Peers of a crowd."""
     descriptors: int = 0
     """How many the server may have; 0: not known."""
+    host: str = ""
+    """The network namespace of a host that can be cut off; "": there is none."""
     random: Random = field(default_factory=lambda: Random(1))
 
     def frame(self, payload: bytes) -> bytes:
@@ -57,8 +59,8 @@ class Fault:
     modes: tuple[str, ...]
     many: bool
     """It brings thousands of peers."""
-    limited: bool
-    """It is one only where `Target.descriptors` is known."""
+    needs: str
+    """It is one only where this field of `Target` is known."""
     rate: int
     """Bytes a second to which the server has to keep its peers; 0: it need not."""
 
@@ -75,13 +77,13 @@ FAULTS: dict[str, Fault] = {}
 
 
 def fault(
-    *ends: str, modes: tuple[str, ...] = ("lines",), many: bool = False, limited: bool = False, rate: int = 0
+    *ends: str, modes: tuple[str, ...] = ("lines",), many: bool = False, needs: str = "", rate: int = 0
 ) -> Callable[[Callable[[Target], AsyncIterator[None]]], Course]:
     """Adds a fault: a generator that yields once, while the fault goes on."""
 
     def add(generator: Callable[[Target], AsyncIterator[None]]) -> Course:
         course = asynccontextmanager(generator)
-        FAULTS[generator.__name__] = Fault(generator.__name__, course, ends, modes, many, limited, rate)
+        FAULTS[generator.__name__] = Fault(generator.__name__, course, ends, modes, many, needs, rate)
         return course
 
     return add

@@ -25,6 +25,8 @@ class Network:
         if os.geteuid():
             pytest.skip("network namespaces need root")
         self._hosts = [f"fastserver-{name}-{os.getpid()}" for name in ("near", "far")]
+        self.host = self._hosts[1]
+        """The far host's name."""
         self.near, self.far = [(self._ip, "netns", "exec", host) for host in self._hosts]
         try:
             self._set_up(*self._hosts)
@@ -34,7 +36,7 @@ class Network:
 
     def cut(self) -> None:
         """The far host vanishes without a word."""
-        self._run("-n", self._hosts[1], "link", "set", "link0", "down")
+        link(self.host, "down")
 
     def remove(self) -> None:
         """Remove both hosts, as far as they are there."""
@@ -51,3 +53,8 @@ class Network:
 
     def _run(self, *arguments: str) -> None:
         subprocess.run([self._ip, *arguments], check=True, capture_output=True)
+
+
+def link(host: str, state: str) -> None:
+    """Have that host's link go `up` or `down`."""
+    subprocess.run([program("ip", "iproute2"), "-n", host, "link", "set", "link0", state], check=True)

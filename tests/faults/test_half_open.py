@@ -36,9 +36,9 @@ def test_host_that_vanishes(serve: Serve, run: Run, network: Network, tmp_path: 
     hearing, silent = [line.split(":")[-1].split(",")[0] for line in server.log.splitlines() if HERE in line]
 
     async def main() -> Witnesses:
-        witnesses = Witnesses(str(path))
+        witnesses = Witnesses()
         try:
-            await witnesses.start()
+            await witnesses.start(str(path))
             run(*network.far, netcat, HERE, hearing)
             await witnesses.go_on(100, lambda: " peer 6 " in server.log)
             run(*network.far, netcat, HERE, silent)

@@ -18,8 +18,8 @@ from fastserver import CloseReason, Config, Peer, Server
 from fastserver.config import SETTINGS
 from fastserver.figures import Figures
 
-CASES = [(fault, mode) for fault in FAULTS.values() if not fault.limited for mode in fault.modes]
-STUCK = [fault for fault in FAULTS.values() if "slow_consumer" in fault.ends]
+CASES = [(fault, mode) for fault in FAULTS.values() if not fault.needs for mode in fault.modes]
+STUCK = [fault for fault, _ in CASES if "slow_consumer" in fault.ends]
 (CHOICES,) = [setting.choices for setting in SETTINGS if setting.name == "slow_consumer"]
 DROPPING = [policy for policy in CHOICES if policy not in ("disconnect", "block")]
 Runner = Callable[[Coroutine[Any, Any, None]], None]
@@ -36,7 +36,7 @@ async def go_through(fault: Fault, mode: str, policy: str) -> None:
 
     await server.start()
     host, _, port = server.addresses[0].rpartition(":")
-    witnesses = Witnesses((host, int(port)), mode, LIGHT if fault.many else None)
+    witnesses = Witnesses(mode, LIGHT if fault.many else None)
     target = Target((host, int(port)), witnesses.next, mode)
 
     def took_effect() -> bool:
@@ -45,7 +45,7 @@ async def go_through(fault: Fault, mode: str, policy: str) -> None:
         return not fault.ends or any(server.peers.reasons[reason] for reason in fault.ends)
 
     try:
-        await witnesses.start()
+        await witnesses.start(target.address)
         await witnesses.go_on(1)
         async with fault.course(target):
             await witnesses.go_on(1 if fault.many else 300, took_effect)

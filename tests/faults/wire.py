@@ -46,7 +46,12 @@ class Objects:
     """msgpack objects back to back. The payload of one that is not binary is its text in Python."""
 
     def __init__(self) -> None:
-        self._unpacker: Any = msgpack.Unpacker(raw=True, object_pairs_hook=list, max_buffer_size=0)
+        self._unpacker: Any = msgpack.Unpacker(
+            raw=True,  # takes whatever msgpack allows: any key, any extension
+            strict_map_key=False,
+            object_pairs_hook=list,
+            ext_hook=lambda code, data: (code, data),
+        )
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         self._unpacker.feed(data)

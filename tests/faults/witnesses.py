@@ -64,13 +64,14 @@ class Witness(asyncio.Protocol):
         self.failure = ""
         self._group = group
         self._stream = STREAMS[mode]()
-        self._last = time.monotonic()
+        self._last = 0.0
 
     def __repr__(self) -> str:
         return f"<witness {self.number}: {self.sent} sent, {self.counts} heard, {self.failure or 'well'}>"
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
+        self._last = time.monotonic()
 
     def data_received(self, data: bytes) -> None:
         now = time.monotonic()
@@ -125,21 +126,20 @@ class Witnesses:
     `finish`, which waits until all is heard, or to the end of the server.
     """
 
-    def __init__(self, address: Address, mode: str = "lines", load: Load | None = None, senders: int = 3) -> None:
+    def __init__(self, mode: str = "lines", load: Load | None = None, senders: int = 3) -> None:
         self.load = load or Load()
         self.senders = senders
         self.all = [Witness(self, number, mode) for number in range(-2, senders)]
-        self._address = address
         self._mode = mode
         self._moved = asyncio.Event()
         self._sending = False
-        self._due = [0.0] * senders
+        self._resting: set[Witness] = set()
 
-    async def start(self) -> None:
-        """Connect them, one after another, and have them send once the server has all of them."""
+    async def start(self, address: Address) -> None:
+        """Connect them to `address`, one after another, and have them send once the server has all of them."""
         loop = asyncio.get_running_loop()
         for witness in self.all:
-            await _connect(loop, witness, self._address)
+            await _connect(loop, witness, address)
         # The last to connect sends first: connections are accepted in their order.
         self._send(self.all[-1])
         await self.until(lambda: all(one.messages for one in self.all[:-1]), "all connected")
@@ -161,7 +161,8 @@ class Witnesses:
         if self._sending:
             for witness in self.all[2:]:
                 floor = min([one.counts[witness.number] for one in self.all if one is not witness])
-                if witness.sent < floor + self.load.ahead and not witness.transport.is_closing():
+                ready = witness not in self._resting and not witness.transport.is_closing()
+                if ready and witness.sent < floor + self.load.ahead:
                     self._send(witness)
 
     async def next(self) -> None:
@@ -231,17 +232,18 @@ class Witnesses:
         assert not whole or not any(one.order for one in self.all), f"some got more than others: {self.all}"
 
     def _send(self, witness: Witness) -> None:
-        now = time.monotonic()
-        if now < self._due[witness.number]:
-            return
         data = bytearray()
         for number in range(witness.sent, witness.sent + self.load.together):
             data += frame(self._mode, self.load.payload(witness.number, number))
         witness.sent += self.load.together
         witness.transport.write(bytes(data))
         if self.load.rest:
-            self._due[witness.number] = now + self.load.rest
-            asyncio.get_running_loop().call_later(self.load.rest * 1.01, self.moved)
+            self._resting.add(witness)
+            asyncio.get_running_loop().call_later(self.load.rest, self._rested, witness)
+
+    def _rested(self, witness: Witness) -> None:
+        self._resting.discard(witness)
+        self.moved()
 
     async def _wake(self) -> None:
         """Something changed, or a while is over: what is waited for may not be theirs."""
