@@ -1,11 +1,11 @@
 """The soak: servers of all modes under load, and faults at random, for as long as is said.
 
-python tests/soak.py --minutes 30
+python tests/soak.py --minutes 30 -- --slow-consumer drop-oldest
 
-First each fault goes on once, then whatever the seed brings, up to three at a time. It fails, with exit code 1, if a
-healthy peer lost something, got it in another order or was cut off, if the books of any peer do not balance, if a
-server's memory or descriptors grow, or if one ends. In the end it says what became of memory, and how long
-the healthy waited at worst.
+What stands behind -- are more options of the servers. First each fault goes on once, then whatever the seed brings, up
+to three at a time. It fails, with exit code 1, if a healthy peer lost something, got it in another order or was cut
+off, if the books of any peer do not balance, if a server's memory or descriptors grow, or if one ends. In the end it
+says what became of memory, and how long the healthy waited at worst.
 """
 
 from __future__ import annotations
@@ -53,11 +53,13 @@ def schedule(random: Random, cases: list[tuple[str, str]]) -> Iterator[tuple[str
 class Soak:
     """One run."""
 
-    def __init__(self, minutes: float, seed: int, folder: Path, network: Network | None) -> None:
-        self.ordeals = {mode: Ordeal(mode, folder) for mode in STREAMS}
+    def __init__(
+        self, minutes: float, seed: int, options: tuple[str, ...], folder: Path, network: Network | None
+    ) -> None:
+        self.ordeals = {mode: Ordeal(mode, options, folder) for mode in STREAMS}
         cases = [(fault.name, mode) for fault in FAULTS.values() if fault.needs != "host" for mode in fault.modes]
         if network is not None:
-            self.ordeals[LINK] = Ordeal("lines", folder, network)
+            self.ordeals[LINK] = Ordeal("lines", options, folder, network)
             cases.append((its_host_vanishes.__name__, LINK))
         self.struck = 0
         """Faults that are over."""
@@ -159,9 +161,10 @@ def network() -> Iterator[Network | None]:
 @click.command(help=__doc__)
 @click.option("--minutes", type=click.FloatRange(0.1, 10_000), default=10.0, show_default=True, help="How long.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed brings the same faults.")
-def main(minutes: float, seed: int) -> None:
+@click.argument("options", nargs=-1)
+def main(minutes: float, seed: int, options: tuple[str, ...]) -> None:
     with tempfile.TemporaryDirectory() as folder, network() as found:
-        soak = Soak(minutes, seed, Path(folder), found)
+        soak = Soak(minutes, seed, options, Path(folder), found)
         try:
             uvloop.run(soak.run())
             show(soak)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 from conftest import Run, Serve
 from needed import program
@@ -56,17 +57,54 @@ def test_within_its_limit(serve: Serve, run: Run) -> None:
     stopped.output.wait_for_bytes(ALL + LAST)
 
 
-def test_drop_oldest(serve: Serve, run: Run) -> None:
-    """It stays; whole lines are missing from the middle, as many as the log says, and the newest are all there."""
-    server = serve("--max-pending", "1MiB", "--slow-consumer", "drop-oldest")
-    stopped, sender = fall_behind(server, run)
+def continued(server: RunningServer, stopped: Program, sender: Program) -> list[bytes]:
+    """What it has got once it caught up and has heard one more line: each whole, in order, as many as the log says."""
     stopped.signal(signal.SIGCONT)
-    caught_up = server.errors.wait_for(r" peer 1 .* has caught up after .* s; (\d+) messages were dropped for it$")
+    caught_up = server.errors.wait_for(r" slow consumer 1 .* has caught up after .*, (\d+) messages dropped for it$")
     sender.type(LAST)
     stopped.output.wait_for(LAST.decode())
     got = stopped.output.data.splitlines(keepends=True)
-    assert len(got) == len(LINES) + 1 - int(caught_up[1])
+    assert len(got) == len(LINES) + 1 - int(caught_up[1]) < len(LINES)
     rest: Iterator[bytes] = iter([*LINES, LAST])
     assert all(line in rest for line in got)
-    assert got[-501:] == [*LINES[-500:], LAST]
     assert not re.search("peer 1 .* disconnected", server.log)
+    return got
+
+
+def test_drop_oldest(serve: Serve, run: Run) -> None:
+    """The newest lines are all there."""
+    server = serve("--max-pending", "1MiB", "--slow-consumer", "drop-oldest")
+    assert continued(server, *fall_behind(server, run))[-501:] == [*LINES[-500:], LAST]
+
+
+def test_drop_newest(serve: Serve, run: Run) -> None:
+    """The oldest lines are all there, 1 MiB and more, and then what came when it had caught up."""
+    server = serve("--max-pending", "1MiB", "--slow-consumer", "drop-newest")
+    got = continued(server, *fall_behind(server, run))
+    assert got == [*LINES[: len(got) - 1], LAST]
+    assert len(got) > 1000
+
+
+def test_latest(serve: Serve, run: Run) -> None:
+    """Of what waited it gets the newest alone, behind what was under way to it already."""
+    server = serve("--max-pending", "1MiB", "--slow-consumer", "latest")
+    got = continued(server, *fall_behind(server, run))
+    assert got == [*LINES[: len(got) - 2], LINES[-1], LAST]
+
+
+def test_block(serve: Serve, run: Run) -> None:
+    """It gets everything, however far over its limit: who sends waits for it."""
+    server = serve("--max-pending", "1MiB", "--slow-consumer", "block", "--block-timeout", "60")
+    arguments = (program("nc.openbsd", "netcat-openbsd"), "127.0.0.1", str(server.port))
+    stopped = run(*arguments)
+    server.wait_for_peers(1)
+    sender = run(*arguments)
+    server.wait_for_peers(2)
+    stopped.signal(signal.SIGSTOP)
+    with ThreadPoolExecutor() as pool:
+        typing = pool.submit(sender.type, ALL)
+        while not re.search(r" peer 1 .*: \d+ messages \(\d{7,} bytes\) pending", server.log):
+            server.report()
+        stopped.signal(signal.SIGCONT)
+        stopped.output.wait_for_bytes(ALL)
+        typing.result()

@@ -57,12 +57,13 @@ def strike(name: str, mode: str, address: tuple[str, int], host: str, seconds: f
 
 
 class Ordeal:
-    """The command in one mode, and its witnesses: `start` comes first, `finish` last. On a `network` it is what the far
-    host can connect to, and the witnesses use a Unix socket.
+    """The command in one mode, with more `options`, and its witnesses: `start` comes first, `finish` last. On a
+    `network` it is what the far host can connect to, and the witnesses use a Unix socket.
     """
 
-    def __init__(self, mode: str, folder: Path, network: Network | None = None) -> None:
+    def __init__(self, mode: str, options: tuple[str, ...], folder: Path, network: Network | None = None) -> None:
         self.mode = mode
+        self._options = options
         self._network = network
         self.memory: list[tuple[float, int]] = []
         """Its resident memory over time: seconds since the start, bytes."""
@@ -92,6 +93,7 @@ class Ordeal:
             *COMMAND,
             *[text for url in listen for text in ("--listen", url)],
             *OPTIONS,
+            *self._options,
             cwd=self._folder,
             env=environment(),
             stderr=asyncio.subprocess.PIPE,

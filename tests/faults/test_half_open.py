@@ -23,7 +23,8 @@ def network() -> Iterator[Network]:
     network.remove()
 
 
-def test_host_that_vanishes(serve: Serve, run: Run, network: Network, tmp_path: Path) -> None:
+@pytest.mark.parametrize("user_timeout", ["2", "off"])
+def test_host_that_vanishes(serve: Serve, run: Run, network: Network, tmp_path: Path, user_timeout: str) -> None:
     """A peer that is sent nothing is found by keepalive, one that is sent something when it is too far behind; the
     others notice neither.
     """
@@ -31,7 +32,8 @@ def test_host_that_vanishes(serve: Serve, run: Run, network: Network, tmp_path: 
     books, path = tmp_path / "books", tmp_path / "feed.sock"
     listeners = [f"lines+unix://{path}", f"lines://{HERE}:0", f"lines://{HERE}:0?role=send"]
     options = [text for url in listeners for text in ("--listen", url)]
-    server = serve(*options, "--keepalive", "1", "--max-pending", "256KiB", wrapper=(*network.near, *bookkeeper(books)))
+    options += ["--keepalive", "1", "--tcp-user-timeout", user_timeout, "--max-pending", "256KiB"]
+    server = serve(*options, wrapper=(*network.near, *bookkeeper(books)))
     server.errors.wait_for_count(rf" listening on {HERE}:", 2)
     hearing, silent = [line.split(":")[-1].split(",")[0] for line in server.log.splitlines() if HERE in line]
 

@@ -15,20 +15,21 @@ from faults.witnesses import LIGHT, Witnesses
 from program import DEADLINE
 
 from fastserver import CloseReason, Config, Peer, Server
-from fastserver.config import SETTINGS
 from fastserver.figures import Figures
+from fastserver.slowconsumer import POLICIES
 
 CASES = [(fault, mode) for fault in FAULTS.values() if not fault.needs for mode in fault.modes]
 STUCK = [fault for fault, _ in CASES if "slow_consumer" in fault.ends]
-(CHOICES,) = [setting.choices for setting in SETTINGS if setting.name == "slow_consumer"]
-DROPPING = [policy for policy in CHOICES if policy not in ("disconnect", "block")]
+CLOSING = ("disconnect", "block")
+"""Policies under which a peer that is stuck for long enough is closed."""
 Runner = Callable[[Coroutine[Any, Any, None]], None]
 
 
 async def go_through(fault: Fault, mode: str, policy: str) -> None:
     """The whole of it: witnesses exchange messages before, in and after the fault."""
     ended: list[Figures] = []
-    server = Server(Config(**fault.settings(mode=mode, port=0, slow_consumer=policy, log_messages=0)))
+    settings = fault.settings(mode=mode, port=0, slow_consumer=policy, block_timeout=0.05, log_messages=0)
+    server = Server(Config(**settings))
 
     @server.on_disconnect
     def end(peer: Peer, reason: CloseReason) -> None:
@@ -40,7 +41,7 @@ async def go_through(fault: Fault, mode: str, policy: str) -> None:
     target = Target((host, int(port)), witnesses.next, mode)
 
     def took_effect() -> bool:
-        if policy in DROPPING:
+        if policy not in CLOSING:
             return server.peers.totals().dropped_messages > 0
         return not fault.ends or any(server.peers.reasons[reason] for reason in fault.ends)
 
@@ -62,7 +63,7 @@ async def go_through(fault: Fault, mode: str, policy: str) -> None:
     totals = vars(server.peers.totals())
     check_totals(totals, peers)
     check_witnesses(witnesses, peers, totals["messages_in"])
-    assert policy == "disconnect" or not server.peers.reasons["slow_consumer"]
+    assert policy in CLOSING or not server.peers.reasons["slow_consumer"]
     reasons = {figures.reason for figures in ended} - {"shutdown"}
     assert reasons <= {*fault.ends, "eof", "reset"}
     assert not server.flush.behind
@@ -80,8 +81,8 @@ def test_fault(fault: Fault, mode: str) -> None:
     run(go_through(fault, mode, "disconnect"), uvloop.run)
 
 
-@pytest.mark.parametrize("policy", DROPPING)
+@pytest.mark.parametrize("policy", [policy for policy in POLICIES if policy != "disconnect"])
 @pytest.mark.parametrize("fault", STUCK, ids=lambda fault: fault.name)
 def test_policy(fault: Fault, policy: str) -> None:
-    """What is dropped is dropped for those who are stuck, and for nobody else."""
+    """Nothing is dropped for those who are not stuck."""
     run(go_through(fault, "lines", policy), uvloop.run)
