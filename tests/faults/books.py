@@ -37,11 +37,12 @@ def check_balance(counts: Counts, over: bool = False) -> None:
 
 
 def check_totals(totals: Counts, peers: Iterable[Counts]) -> None:
-    """The totals are those of `peers`, added up."""
-    check_balance(totals)
+    """The totals are those of `peers`, added up. All are gone; who was too far behind missed something."""
+    check_balance(totals, over=True)
     added = dict.fromkeys(COUNTERS, 0)
     for counts in peers:
-        check_balance(counts)
+        check_balance(counts, over=True)
+        assert counts["dropped_bytes"] > 0 or counts["reason"] != "slow_consumer", counts
         for name in COUNTERS:
             added[name] += counts[name]
     assert added == {name: totals[name] for name in COUNTERS}

@@ -15,13 +15,13 @@ OBJECTS = ("msgpack", "msgpack-stream")
 
 @asynccontextmanager
 async def sent(target: Target, data: bytes) -> AsyncIterator[None]:
-    """Has a new peer send `data` again and again until it is cut off, then another."""
+    """Has a new peer send a message and then `data` until it is cut off, then another, and so on."""
 
     async def send() -> None:
         culprit = await Culprit.connect(target)
         try:
             with suppress(ConnectionError):
-                await culprit.send(data)
+                await culprit.send(target.frame(b"so far so good") + data)
                 await culprit.read_to_end()
         finally:
             culprit.close()

@@ -15,6 +15,7 @@ from faults.witnesses import LIGHT, Witnesses
 from program import DEADLINE
 
 from fastserver import CloseReason, Config, Peer, Server
+from fastserver.config import MODES
 from fastserver.figures import Figures
 from fastserver.slowconsumer import POLICIES
 
@@ -25,20 +26,29 @@ CLOSING = ("disconnect", "block")
 Runner = Callable[[Coroutine[Any, Any, None]], None]
 
 
-async def go_through(fault: Fault, mode: str, policy: str) -> None:
-    """The whole of it: witnesses exchange messages before, in and after the fault."""
+def serve(**settings: Any) -> tuple[Server, list[Figures]]:
+    """A server that has not started, and the figures of those who have left it."""
+    server = Server(Config(**{"port": 0, "block_timeout": 0.05, "log_messages": 0} | settings))
     ended: list[Figures] = []
-    settings = fault.settings(mode=mode, port=0, slow_consumer=policy, block_timeout=0.05, log_messages=0)
-    server = Server(Config(**settings))
 
     @server.on_disconnect
     def end(peer: Peer, reason: CloseReason) -> None:
         ended.append(peer.figures())
 
-    await server.start()
+    return server, ended
+
+
+def address_of(server: Server) -> tuple[str, int]:
     host, _, port = server.addresses[0].rpartition(":")
+    return host, int(port)
+
+
+async def go_through(fault: Fault, mode: str, policy: str) -> None:
+    """The whole of it: witnesses exchange messages before, in and after the fault."""
+    server, ended = serve(**fault.settings(mode=mode, slow_consumer=policy))
+    await server.start()
     witnesses = Witnesses(mode, LIGHT if fault.many else None)
-    target = Target((host, int(port)), witnesses.next, mode)
+    target = Target(address_of(server), witnesses.next, mode)
 
     def took_effect() -> bool:
         if policy not in CLOSING:
@@ -51,21 +61,33 @@ async def go_through(fault: Fault, mode: str, policy: str) -> None:
         async with fault.course(target):
             await witnesses.go_on(1 if fault.many else 300, took_effect)
         await witnesses.go_on(1 if fault.many else 50)
-        await witnesses.finish()
-        stopping = asyncio.ensure_future(server.stop())
-        await witnesses.ended()
-        await stopping
-        witnesses.check_order(whole=True)
+        await end(server, witnesses)
     finally:
         await witnesses.close()
         await server.stop()
+    check(server, witnesses, ended)
+    reasons = {str(figures.reason) for figures in ended} - {"shutdown"}
+    assert reasons <= {*fault.ends, "eof", "reset"}
+    assert policy in CLOSING or "slow_consumer" not in reasons
+    if fault.ends[:1] == ("frame_error",):  # each had sent a message before that
+        assert witnesses.all[0].others >= server.peers.reasons["frame_error"]
+
+
+async def end(server: Server, witnesses: Witnesses) -> None:
+    """Stop the server when all has been heard."""
+    await witnesses.finish()
+    stopping = asyncio.ensure_future(server.stop())
+    await witnesses.ended()
+    await stopping
+
+
+def check(server: Server, witnesses: Witnesses, ended: list[Figures]) -> None:
+    """All witnesses got all, and all books balance."""
+    witnesses.check_order(whole=True)
     peers = [vars(figures) for figures in ended]
     totals = vars(server.peers.totals())
     check_totals(totals, peers)
     check_witnesses(witnesses, peers, totals["messages_in"])
-    assert policy in CLOSING or not server.peers.reasons["slow_consumer"]
-    reasons = {figures.reason for figures in ended} - {"shutdown"}
-    assert reasons <= {*fault.ends, "eof", "reset"}
     assert not server.flush.behind
 
 
@@ -86,3 +108,29 @@ def test_fault(fault: Fault, mode: str) -> None:
 def test_policy(fault: Fault, policy: str) -> None:
     """Nothing is dropped for those who are not stuck."""
     run(go_through(fault, "lines", policy), uvloop.run)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("mode", MODES)
+def test_witness_that_is_late(mode: str, policy: str) -> None:
+    """One that stops reading, falls behind within its limit and then reads on gets everything too."""
+    run(be_late(mode, policy), uvloop.run)
+
+
+async def be_late(mode: str, policy: str) -> None:
+    server, ended = serve(mode=mode, slow_consumer=policy)
+    await server.start()
+    witnesses = Witnesses(mode)
+    listener, sender = witnesses.all[0], witnesses.all[-1]
+    try:
+        await witnesses.start(address_of(server))
+        for late in (listener, sender):
+            late.stop_reading()
+            await witnesses.go_on(10, lambda: server.peers.totals().pending_messages > 1000)
+            late.read_on()
+            await witnesses.go_on(10)
+        await end(server, witnesses)
+    finally:
+        await witnesses.close()
+        await server.stop()
+    check(server, witnesses, ended)

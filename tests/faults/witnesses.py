@@ -59,6 +59,7 @@ class Witness(asyncio.Protocol):
         """One number for each message it got, in order: below 0 for those of witnesses."""
         self.gap = 0.0
         """The longest it got nothing, seconds."""
+        self.reading = True
         self.ended = False
         self.lost = False
         self.failure = ""
@@ -93,6 +94,21 @@ class Witness(asyncio.Protocol):
             self.failure = f"instead of message {number} of {sender} it got {payload[:100]!r}, {len(payload)} bytes"
         self.counts[sender] += 1
         self.order.append(-1 - sender * SPAN - number)
+
+    @property
+    def others(self) -> int:
+        """Messages it got of others than witnesses."""
+        return self.messages - sum(self.counts)
+
+    def stop_reading(self) -> None:
+        """Take nothing for now; the others do not wait for it."""
+        self.reading = False
+        self.transport.pause_reading()
+
+    def read_on(self) -> None:
+        """Take what waits, and what comes."""
+        self.reading = True
+        self.transport.resume_reading()
 
     def sent_it(self, entry: int) -> bool:
         """Whether it sent what has that number in an order."""
@@ -160,7 +176,7 @@ class Witnesses:
         self._moved.set()
         if self._sending:
             for witness in self.all[2:]:
-                floor = min([one.counts[witness.number] for one in self.all if one is not witness])
+                floor = min([one.counts[witness.number] for one in self.all if one.reading and one is not witness])
                 ready = witness not in self._resting and not witness.transport.is_closing()
                 if ready and witness.sent < floor + self.load.ahead:
                     self._send(witness)
@@ -181,8 +197,8 @@ class Witnesses:
         self.check_health()
 
     async def go_on(self, messages: int = 100, happened: Callable[[], bool] = lambda: True) -> None:
-        """Return when each has got that many more messages of each other, and `happened` is true."""
-        goals = [(one, [count + messages for count in one.counts]) for one in self.all]
+        """Return when each that reads has got that many more messages of each other, and `happened` is true."""
+        goals = [(one, [count + messages for count in one.counts]) for one in self.all if one.reading]
         await self.until(
             lambda: (
                 all(
