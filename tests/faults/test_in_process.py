@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from operator import attrgetter
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from fastserver.slowconsumer import POLICIES
 
 CASES = [(fault, mode) for fault in FAULTS.values() if not fault.needs for mode in fault.modes]
 STUCK = [fault for fault, _ in CASES if "slow_consumer" in fault.ends]
+NAME = attrgetter("name")
 CLOSING = ("disconnect", "block")
 """Policies under which a peer that is stuck for long enough is closed."""
 Runner = Callable[[Coroutine[Any, Any, None]], None]
@@ -103,8 +105,13 @@ def test_fault(fault: Fault, mode: str) -> None:
     run(go_through(fault, mode, "disconnect"), uvloop.run)
 
 
+@pytest.mark.parametrize("fault", [fault for fault, mode in CASES if mode == "lines" and not fault.many], ids=NAME)
+def test_fault_on_the_standard_loop(fault: Fault) -> None:
+    run(go_through(fault, "lines", "disconnect"), asyncio.run)
+
+
 @pytest.mark.parametrize("policy", [policy for policy in POLICIES if policy != "disconnect"])
-@pytest.mark.parametrize("fault", STUCK, ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", STUCK, ids=NAME)
 def test_policy(fault: Fault, policy: str) -> None:
     """Nothing is dropped for those who are not stuck."""
     run(go_through(fault, "lines", policy), uvloop.run)
