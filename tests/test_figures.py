@@ -14,6 +14,7 @@ def test_counters_are_added_one_by_one() -> None:
         address="unix:/run/feed.sock",
         state="closed",
         reason="eof",
+        slow=False,
         connected_at=1.5,
         last_message_at=None,
     )

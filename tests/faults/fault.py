@@ -6,7 +6,7 @@ import asyncio
 import select
 import socket
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from random import Random
@@ -61,15 +61,13 @@ class Fault:
     """It brings thousands of peers."""
     needs: str
     """It is one only where this field of `Target` is known."""
-    rate: int
-    """Bytes a second to which the server has to keep its peers; 0: it need not."""
+    limits: Mapping[str, Any]
+    """The settings by which the server protects the others from it, if these are not the usual ones."""
 
     def settings(self, **more: Any) -> dict[str, Any]:
         """Settings of a server that it is to go at: a peer is soon too far behind only if that is what happens."""
-        limits: dict[str, Any] = {"max_pending": 256 * 1024} if "slow_consumer" in self.ends else {}
-        if self.rate:
-            limits["max_bytes_per_second"] = self.rate
-        return limits | more
+        soon = {"max_pending": 256 * 1024} if "slow_consumer" in self.ends else {}
+        return soon | dict(self.limits) | more
 
 
 FAULTS: dict[str, Fault] = {}
@@ -77,13 +75,13 @@ FAULTS: dict[str, Fault] = {}
 
 
 def fault(
-    *ends: str, modes: tuple[str, ...] = ("lines",), many: bool = False, needs: str = "", rate: int = 0
+    *ends: str, modes: tuple[str, ...] = ("lines",), many: bool = False, needs: str = "", **limits: Any
 ) -> Callable[[Callable[[Target], AsyncIterator[None]]], Course]:
     """Adds a fault: a generator that yields once, while the fault goes on."""
 
     def add(generator: Callable[[Target], AsyncIterator[None]]) -> Course:
         course = asynccontextmanager(generator)
-        FAULTS[generator.__name__] = Fault(generator.__name__, course, ends, modes, many, needs, rate)
+        FAULTS[generator.__name__] = Fault(generator.__name__, course, ends, modes, many, needs, limits)
         return course
 
     return add

@@ -90,7 +90,7 @@ async def sends_a_byte_per_packet(target: Target) -> AsyncIterator[None]:
         culprit.close()
 
 
-@fault(modes=ALL, rate=1_000_000)
+@fault(modes=ALL, max_bytes_per_second=1_000_000)
 async def sends_without_a_pause(target: Target) -> AsyncIterator[None]:
     """Sends messages as fast as they are taken, and reads what it hears meanwhile."""
     culprit = await Culprit.connect(target)
@@ -143,3 +143,26 @@ async def stalls_within_a_message(target: Target) -> AsyncIterator[None]:
             yield
     finally:
         culprit.close()
+
+
+@fault("memory", modes=ALL, max_memory=4 << 20)
+async def begins_many_long_messages(target: Target) -> AsyncIterator[None]:
+    """Has twenty peers that send all but the end of the longest message there may be, and then wait."""
+    culprits: list[Culprit] = []
+    begun = target.frame(bytes(1_000_000))[:-1]
+
+    async def begin() -> None:
+        for one in [one for one in culprits if one.gone]:
+            one.close()
+            culprits.remove(one)
+        while len(culprits) < 20:
+            culprits.append(await Culprit.connect(target))
+            with suppress(ConnectionError):
+                await culprits[-1].send(begun)
+
+    try:
+        async with repeated(target, begin):
+            yield
+    finally:
+        for one in culprits:
+            one.close()

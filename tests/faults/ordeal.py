@@ -34,6 +34,7 @@ STEP: Final = 0.01
 
 OPTIONS: Final = (
     *("--max-pending", "1MiB"),
+    *("--max-memory", "16MiB"),
     *("--max-bytes-per-second", "1MB"),
     *("--burst", "0.2"),
     *("--half-close-timeout", "5"),
