@@ -25,7 +25,7 @@ with open(sys.argv[1], "w", encoding="ascii") as books:
             return figures
 
     peers = Books()
-    fastserver.server.PeerMap = lambda: peers  # type: ignore[assignment,misc]
+    fastserver.server.PeerMap = lambda: peers  # type: ignore[assignment,attr-defined]
     del sys.argv[1:5]
     try:
         runpy.run_module("fastserver", run_name="__main__", alter_sys=True)

@@ -84,10 +84,12 @@ class Ordeal:
     async def start(self) -> None:
         """Run the server and connect the witnesses."""
         path = f"{self._folder}/{self.mode}.sock"
+        wrapper: tuple[str, ...] = ()
         if self._network is None:
-            wrapper, listen = (), [f"{self.mode}://127.0.0.1:0"]
+            listen = [f"{self.mode}://127.0.0.1:0"]
         else:
-            wrapper, listen = self._network.near, [f"{self.mode}+unix://{path}", f"{self.mode}://{HERE}:0"]
+            wrapper = self._network.near
+            listen = [f"{self.mode}+unix://{path}", f"{self.mode}://{HERE}:0"]
         self._process = await asyncio.create_subprocess_exec(
             *wrapper,
             *bookkeeper(self._books, DESCRIPTORS),
