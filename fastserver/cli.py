@@ -11,7 +11,6 @@ import click
 
 from fastserver.config import SETTINGS, WAIT, Config
 from fastserver.errors import ConfigError, ListenError
-from fastserver.load.plan import OPTIONS, SERVER
 from fastserver.setting import Setting
 
 SERVE_HELP = """Pass every message to everyone connected.
@@ -37,8 +36,6 @@ A size is that of the payload; the framing around it comes on top. Nothing else 
 exit code is 1 if anything was lost, out of order or changed, or a connection closed. Ctrl-C ends it early, with a
 report.
 """
-
-BENCH = (*SERVER, *OPTIONS)
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -80,8 +77,9 @@ def _connect(address: str, wait: str | None, **given: Any) -> int:
 
 def _bench(json: str | None, csv: str | None, **given: Any) -> int:
     from fastserver.load.command import bench
+    from fastserver.load.plan import OPTIONS, SERVER
 
-    return bench(json, csv, **_settled(given, BENCH))
+    return bench(json, csv, **_settled(given, (*SERVER, *OPTIONS)))
 
 
 def _settled(given: dict[str, Any], settings: Iterable[Setting] = SETTINGS) -> dict[str, Any]:
@@ -99,10 +97,20 @@ def _settled(given: dict[str, Any], settings: Iterable[Setting] = SETTINGS) -> d
     return settled
 
 
+class Commands(click.Group):
+    """The command, whose subcommands are made when they are named: what they need, a server need not import."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return ["bench", "connect"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        make = {"bench": _bench_command, "connect": _connect_command}.get(cmd_name)
+        return None if make is None else make()
+
+
 def command() -> click.Group:
     """The command with all its options, made from the settings."""
-    settings = {setting.name: setting for setting in SETTINGS}
-    serve = click.Group(
+    serve = Commands(
         name="fastserver",
         invoke_without_command=True,
         callback=_serve,
@@ -111,8 +119,12 @@ def command() -> click.Group:
         context_settings=CONTEXT,
         subcommand_metavar="[COMMAND]",
     )
-    click.version_option(package_name="fastserver", message="fastserver %(version)s")(serve)
-    connect = click.Command(
+    return click.version_option(package_name="fastserver", message="fastserver %(version)s")(serve)
+
+
+def _connect_command() -> click.Command:
+    settings = {setting.name: setting for setting in SETTINGS}
+    return click.Command(
         name="connect",
         callback=_connect,
         params=[
@@ -125,12 +137,16 @@ def command() -> click.Group:
         short_help="Talk to a server from the terminal or a pipe.",
         context_settings=CONTEXT,
     )
-    serve.add_command(connect)
-    bench = click.Command(
+
+
+def _bench_command() -> click.Command:
+    from fastserver.load.plan import OPTIONS, SERVER
+
+    return click.Command(
         name="bench",
         callback=_bench,
         params=[
-            *map(_option, BENCH),
+            *map(_option, (*SERVER, *OPTIONS)),
             _report("json", "Write the result as JSON"),
             _report("csv", "Add the result as a row of CSV"),
         ],
@@ -138,8 +154,6 @@ def command() -> click.Group:
         short_help="Measure a server: throughput, latency, loss.",
         context_settings=CONTEXT,
     )
-    serve.add_command(bench)
-    return serve
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
