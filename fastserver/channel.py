@@ -62,10 +62,9 @@ class Member:
         "left",
         "missing",
         "own_bytes",
-        "own_messages",
         "peer",
         "since_bytes",
-        "since_messages",
+        "unoffered",
     )
 
     def __init__(self, channel: Channel, peer: Peer, missing: bool = False) -> None:
@@ -73,18 +72,18 @@ class Member:
         self.peer = peer
         self.missing = missing
         self.since_bytes = channel.bytes
-        self.since_messages = channel.messages
+        self.unoffered = channel.messages
+        """The channel's messages that were none for it: from before it joined, and its own."""
         self.left: tuple[int, int] | None = None
         """The channel's totals, messages and bytes, when it left; None while it is a member."""
         self.own_bytes = 0
-        self.own_messages = 0
         self.cursor: Cursor | None = None
 
     @property
     def offered(self) -> tuple[int, int]:
         """Messages and bytes of others that flushes brought to it since it joined."""
         messages, size = self.left or (self.channel.messages, self.channel.bytes)
-        return messages - self.since_messages - self.own_messages, size - self.since_bytes - self.own_bytes
+        return messages - self.unoffered, size - self.since_bytes - self.own_bytes
 
     @property
     def pending(self) -> tuple[int, int]:
@@ -224,7 +223,7 @@ class Channel:
         for member, ranges in batch.own.items():
             for first, last, count in ranges:
                 member.own_bytes += last - first
-                member.own_messages += count
+                member.unoffered += count
                 if member in self.behind and member.cursor is not None:
                     member.cursor.skip(start + first, start + last, count, start + first in begun)
 

@@ -34,14 +34,13 @@ class Peer(Account, asyncio.Protocol):
 
     __slots__ = (
         "__weakref__",
+        "_clock",
         "_closing",
         "_deadline",
         "_direct",
         "_paused",
-        "_paused_at",
         "_server",
         "_since",
-        "_unread",
         "address",
         "bytes_in",
         "closed",
@@ -95,8 +94,8 @@ class Peer(Account, asyncio.Protocol):
         self._direct: Channel | None = None  # of which it is the only member
         self._closing = False
         self._paused: int = Pause.NONE
-        self._paused_at = 0.0
-        self._unread = 0.0  # seconds it was not read, up to its last pause
+        # While it is read, how much `read_time` is behind the loop's, seconds; while it is not, where that stands.
+        self._clock = 0.0
         self._since = 0.0
         self._deadline: asyncio.TimerHandle | None = None
 
@@ -346,14 +345,14 @@ class Peer(Account, asyncio.Protocol):
     @property
     def read_time(self) -> float:
         """Loop time without what it was not read for, seconds: the clock of its timeouts."""
-        return (self._paused_at if self._paused else self._server.time()) - self._unread
+        return self._clock if self._paused else self._server.time() - self._clock
 
     def pause_reading(self, cause: int) -> None:
         """Read it no further until `cause`, one of `Pause`, and all others are over. While paused a reset is not
         noticed.
         """
         if not self._paused:
-            self._paused_at = self._server.time()
+            self._clock = self._server.time() - self._clock
         self._paused |= cause
         if not self.ended and not self.transport.is_closing():
             self.transport.pause_reading()
@@ -361,7 +360,7 @@ class Peer(Account, asyncio.Protocol):
     def resume_reading(self, cause: int) -> None:
         """`cause` is over. A peer that is closing is read on at any rate: what it sends is thrown away."""
         if self._paused and not self._paused & ~cause:
-            self._unread += self._server.time() - self._paused_at
+            self._clock = self._server.time() - self._clock
         self._paused &= ~cause
         if (not self._paused or self.reason is not None) and not self.ended and not self.transport.is_closing():
             self.transport.resume_reading()
