@@ -60,7 +60,12 @@ def _report(name: str, what: str) -> click.Option:
 
 
 def _serve(**given: Any) -> None:
-    if click.get_current_context().invoked_subcommand is not None:
+    subcommand = click.get_current_context().invoked_subcommand
+    if subcommand is not None:
+        for setting in SETTINGS:
+            if (value := given.get(setting.name)) not in (None, ()):
+                where = f"before {subcommand}; allowed is behind it, if {subcommand} has it"
+                raise ConfigError(f"{setting.option}: {value!r} is not allowed {where}")
         return
     from fastserver.server import Server
 

@@ -152,7 +152,7 @@ def test_limit_that_is_off(serve: Serve) -> None:
     assert other.read_line() == b"hello\n"
 
 
-@pytest.mark.parametrize("arguments", [["--prot", "1"], ["--port"], ["serve-everybody"]])
+@pytest.mark.parametrize("arguments", [["--prot", "1"], ["--port"], ["serve-everybody"], ["--port", "1", "connect"]])
 def test_arguments_that_are_none(tmp_path: Path, arguments: list[str]) -> None:
     """One line that names the argument; exit code 2."""
     ended = attempt(*arguments, folder=tmp_path)
