@@ -160,6 +160,16 @@ class Config:
     max_message: int = _setting(
         MIB, "Longest payload of one message; a peer that exceeds it is closed.", unit="bytes", low=1, high=GIB
     )
+    # Off: it costs latency at rest too.
+    flush_interval: float | None = _setting(
+        None,
+        "Collect messages for so long before they are passed on: fewer, larger writes, for as much latency.",
+        kind=float,
+        unit="seconds",
+        low=0.001,  # the clock of libuv has no finer ones
+        high=1,
+        off=True,
+    )
     echo: bool = _setting(False, "Send every message back to its sender too.")
     # Between Redis' soft limit of 8 MB and its hard limit of 32 MB for subscribers.
     max_pending: int = _setting(16 * MIB, "How far behind a peer may be.", unit="bytes", low=64 * KIB, high=64 * GIB)

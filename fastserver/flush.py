@@ -55,16 +55,23 @@ class Flush:
 
     `max_pending` is how many bytes a peer may be behind, `policy` what becomes of one that is further
     behind, `memory` what is held for all, `splitter` makes new splitters of the framing. `call_soon` schedules the end
-    of the tick: the loop's, set when there is one.
+    of the tick, or `call_later` if it is to last `interval` seconds: the loop's, set when there is one.
     """
 
     def __init__(
-        self, max_pending: int, policy: SlowConsumers, memory: Memory, splitter: Callable[[], Splitter]
+        self,
+        max_pending: int,
+        policy: SlowConsumers,
+        memory: Memory,
+        splitter: Callable[[], Splitter],
+        interval: float | None = None,
     ) -> None:
         self.behind: set[Peer] = set()
         """Peers that have not taken all they were offered."""
         self.pacing = Pacing(max_pending)
         self.call_soon: Callable[..., object] = _not_started
+        self.call_later: Callable[..., object] = _not_started
+        self._interval = interval
         self._max_pending = max_pending
         self._policy = policy
         self._memory = memory
@@ -242,8 +249,11 @@ class Flush:
 
     def _schedule(self) -> None:
         if not self._scheduled:
-            self.call_soon(self._tick)
             self._scheduled = True
+            if self._interval is None:
+                self.call_soon(self._tick)
+            else:
+                self.call_later(self._interval, self._tick)
 
     def _tick(self) -> None:
         self._scheduled = False

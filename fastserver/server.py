@@ -63,7 +63,9 @@ class Server:
         """Frames what is sent."""
         self.slow_consumers = SlowConsumers(self)
         self.memory = Memory(self)
-        self.flush = Flush(self.config.max_pending, self.slow_consumers, self.memory, self.splitter)
+        self.flush = Flush(
+            self.config.max_pending, self.slow_consumers, self.memory, self.splitter, self.config.flush_interval
+        )
         self.pacing = self.flush.pacing
         self.handlers = Handlers(self.config.max_waiting, self._handler_failed)
         self.handler_failures = 0
@@ -108,6 +110,7 @@ class Server:
         self.call_later = self.timeouts.call_later = loop.call_later
         self.log = Log(self.config.log_messages, self.config.mode != "lines", loop.call_later)
         self.flush.call_soon = loop.call_soon
+        self.flush.call_later = loop.call_later
         self.pacing.time = loop.time
         self.pacing.call_later = loop.call_later
         self._loop = loop

@@ -219,6 +219,23 @@ def test_one_write_for_each_peer_in_a_tick() -> None:
     assert [transport.writes for _, transport in peers] == [1] * 5
 
 
+def test_messages_are_collected_for_the_flush_interval() -> None:
+    simulation = Simulation(flush_interval=0.005)
+    peers = [simulation.connect() for _ in range(3)]
+    for _ in range(4):
+        peers[0][0].data_received(b"one\n")
+        peers[1][0].data_received(b"two\n")
+        simulation.loop.tick()
+        simulation.loop.advance(0.001)
+    assert not peers[2][1].sent
+    simulation.loop.advance(0.002)
+    assert bytes(peers[2][1].sent) == b"one\ntwo\n" * 4
+    assert [transport.writes for _, transport in peers] == [1] * 3
+    peers[0][0].data_received(b"last\n")
+    peers[2][0].close()
+    assert bytes(peers[2][1].sent).endswith(b"last\n")
+
+
 def test_sender_whose_read_came_full_rests_until_the_flush() -> None:
     simulation = Simulation(log_messages=0)
     (one, flooding), (_, hearing) = simulation.connect(), simulation.connect()
