@@ -67,8 +67,8 @@ class Running:
         self.port = free_port()
         self.address = ("127.0.0.1", self.port)
         command = contestant.command(folder, self.port)
-        self._log = folder / "log"
-        with self._log.open("wb") as log:
+        self.log = folder / "log"
+        with self.log.open("wb") as log:
             begun = time.perf_counter()
             self.process = subprocess.Popen(
                 command,
@@ -137,7 +137,7 @@ class Running:
                 socket.create_connection(self.address, DEADLINE).close()
                 return
             if self.process.poll() is not None or time.perf_counter() > deadline:
-                log = self._log.read_text("utf-8", "backslashreplace")[-2000:]
+                log = self.log.read_text("utf-8", "backslashreplace")[-2000:]
                 raise NotStarted(f"{self.name} did not start: {log or self.process.poll()}")
             time.sleep(0.0005)
 

@@ -8,14 +8,18 @@ from __future__ import annotations
 import re
 import signal
 import socket
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from contest import FASTSERVER, Contestant, contestant
+from contest import DEADLINE, Running, running
 from pytest_benchmark.fixture import BenchmarkFixture
+from rivals import FASTSERVER
 
 PENDING = 4 << 20
 """How far behind a peer may be, bytes."""
@@ -33,7 +37,7 @@ class Memory(NamedTuple):
     grown: int
 
 
-def memory(server: Contestant) -> int:
+def memory(server: Running) -> int:
     """What the server holds that is no file, bytes."""
     found = re.search(r"RssAnon:\s*(\d+) kB", Path(f"/proc/{server.process.pid}/status").read_text())
     assert found
@@ -41,7 +45,7 @@ def memory(server: Contestant) -> int:
 
 
 @contextmanager
-def stuck(server: Contestant, peers: int) -> Iterator[None]:
+def stuck(server: Running, peers: int) -> Iterator[None]:
     """That many peers that read nothing. What the kernel takes for them is kept small: it is not the server's."""
     with ExitStack() as stack:
         for _ in range(peers):
@@ -52,7 +56,7 @@ def stuck(server: Contestant, peers: int) -> Iterator[None]:
         yield
 
 
-def pass_through(server: Contestant, chunk: bytes, total: int) -> None:
+def pass_through(server: Running, chunk: bytes, total: int) -> None:
     """Send `chunk` from one peer to another, each time after the last has arrived, up to `total` bytes."""
     address = ("127.0.0.1", server.port)
     with socket.create_connection(address) as reader, socket.create_connection(address) as sender:
@@ -64,21 +68,23 @@ def pass_through(server: Contestant, chunk: bytes, total: int) -> None:
                 left -= len(reader.recv(left))
 
 
-def pending(server: Contestant) -> int:
+def pending(server: Running) -> int:
     """Messages that wait for all peers together, by the server's report."""
-    assert server.process.stdout is not None
     server.process.send_signal(signal.SIGUSR1)
-    for line in server.process.stdout:
-        found = re.search(rb" report: \d+ peers connected, .* (\d+) pending, ", line)
+    deadline = time.perf_counter() + DEADLINE
+    while time.perf_counter() < deadline:
+        found = re.search(rb" report: \d+ peers connected, .* (\d+) pending, ", server.log.read_bytes())
         if found:
             return int(found[1])
-    raise AssertionError("the server ended")
+        time.sleep(0.01)
+    raise AssertionError("the server does not report")
 
 
 def measure(peers: int, chunk: bytes, limit: int) -> Memory:
     """The memory of a new server with that many stuck peers, each of which may be `limit` bytes behind."""
-    options = ("--max-pending", str(limit), "--slow-consumer", "drop-oldest")
-    with contestant((*FASTSERVER, *options)) as server, stuck(server, peers):
+    command = (sys.executable, "-m", "fastserver", "--max-pending", str(limit), "--slow-consumer", "drop-oldest")
+    contestant = replace(FASTSERVER, command=lambda _, port: (*command, "--port", str(port)))
+    with running(contestant) as server, stuck(server, peers):
         pass_through(server, chunk, 0)
         idle = memory(server)
         pass_through(server, chunk, 2 * limit)
