@@ -171,6 +171,7 @@ class Traffic:
         elif size:
             link.heard += size
             self._heard += size
+            self.board.mine[HEARD] = self._heard  # at once: a turn can take longer than who waits has patience
             self._heard_at = now
             gap = now - link.heard_at
             if gap > link.gap:
