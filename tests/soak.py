@@ -36,8 +36,8 @@ AT_ONCE: Final = 3
 """Faults that go on at the same time."""
 
 GROWTH: Final = 8 << 20
-"""Bytes that the least memory of a server in the last quarter may be above the most in the first half. It need not be the same:
-the server keeps up to 16 MiB that it has freed, and has come to that only after some peaks."""
+"""Bytes that the least memory of a server in the last quarter may be above the most in the first half. It need not be
+the same: the server keeps up to 16 MiB that it has freed, and has come to that only after some peaks."""
 
 LINK: Final = "link"
 """The ordeal on a network, where hosts can vanish; the others go by their modes."""
