@@ -15,11 +15,12 @@ else:
     ext_modules = cythonize(
         [
             Extension(
-                "fastserver._splitters",
-                ["ext/_splitters.pyx"],
+                f"fastserver.{name}",
+                [f"ext/{name}.pyx"],
                 define_macros=macros,
                 extra_compile_args=["-O3"],
             )
+            for name in ("_splitters", "_sending")
         ],
         compiler_directives={"language_level": "3", "linetrace": trace},
     )

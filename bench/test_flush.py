@@ -46,7 +46,7 @@ class Transport:
         return {"peername": ("127.0.0.1", 1), "socket": self}[name]
 
     def fileno(self) -> int:
-        return 1
+        return -1
 
     def write(self, data: bytes) -> None:
         pass

@@ -219,3 +219,13 @@ def cut(view: memoryview, start: int, ranges: Iterable[tuple[int, int, int]]) ->
     if start < len(view):
         parts.append(view[start:])
     return parts
+
+
+def past(parts: Iterable[Part], size: int) -> list[Part]:
+    """What is left of `parts` behind their first `size` bytes."""
+    left: list[Part] = []
+    for part in parts:
+        if size < len(part):
+            left.append(memoryview(part)[size:] if size else part)
+        size = max(0, size - len(part))
+    return left

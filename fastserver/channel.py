@@ -7,7 +7,8 @@ takes its bytes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from fastserver.backlog import SEGMENT, Cursor, Link, Part, Segment, cut
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from fastserver.server import Server
 
 
-class Batch(NamedTuple):
+@dataclass(slots=True, eq=False)
+class Batch:
     """What a channel collected in one tick: the frames of all senders, joined in order."""
 
     channel: Channel
@@ -183,48 +185,44 @@ class Channel:
     def batch(self) -> Batch:
         """What was collected since the last flush, which is now flushed; members behind find it ahead."""
         pieces, self.pieces = self.pieces, []
+        blob = pieces[0][1] if len(pieces) == 1 else b"".join([frames for _, frames, _ in pieces])
         own: dict[Member, list[tuple[int, int, int]]] = {}
-        if len(pieces) == 1:
-            sender, blob, messages = pieces[0]
-            if sender is not None:
-                own[sender] = [(0, len(blob), messages)]
-            runs = [(self.order, 0, 0)]
-        else:
-            blob = b"".join([frames for _, frames, _ in pieces])
-            at = messages = 0
-            runs = []
-            marks = iter([*self.runs, (0, -1)])
-            order, begin = next(marks)
-            for index, (sender, frames, count) in enumerate(pieces):
-                begins = index == begin
-                if begins:
-                    runs.append((order, at, messages))
-                    order, begin = next(marks)
+        runs = []
+        at = messages = 0
+        for index, (order, begin) in enumerate(self.runs):
+            first = at
+            runs.append((order, at, messages))
+            until = self.runs[index + 1][1] if index + 1 < len(self.runs) else len(pieces)
+            for sender, frames, count in pieces[begin:until]:
                 end = at + len(frames)
                 if sender is not None:
-                    ranges = own.setdefault(sender, [])
-                    if ranges and ranges[-1][1] == at and not begins:  # ranges do not reach across runs
-                        first, _, before = ranges.pop()
-                        ranges.append((first, end, before + count))
+                    sender.own_bytes += end - at
+                    sender.unoffered += count
+                    ranges = own.get(sender)
+                    if ranges is None:
+                        own[sender] = [(at, end, count)]
+                    elif ranges[-1][1] == at > first:  # ranges do not reach across runs
+                        start, _, before = ranges[-1]
+                        ranges[-1] = (start, end, before + count)
                     else:
                         ranges.append((at, end, count))
                 at = end
                 messages += count
         batch = Batch(self, self.bytes, blob, messages, own, runs)
-        self._keep(batch)
+        self.size = 0
+        self.bytes += at
+        self.messages += messages
+        if self._tail is not None:
+            self._keep(batch, self.messages - messages)
         return batch
 
-    def _keep(self, batch: Batch) -> None:
-        start, blob, messages = batch.start, batch.blob, self.messages
-        self.size = 0
-        self.bytes += len(blob)
-        self.messages += batch.messages
-        begun = self._append(start, messages, batch) if self._tail is not None else set()
+    def _keep(self, batch: Batch, messages: int) -> None:
+        """Append `batch` to the backlog, before which there were so many messages."""
+        start = batch.start
+        begun = self._append(start, messages, batch)
         for member, ranges in batch.own.items():
-            for first, last, count in ranges:
-                member.own_bytes += last - first
-                member.unoffered += count
-                if member in self.behind and member.cursor is not None:
+            if member in self.behind and member.cursor is not None:
+                for first, last, count in ranges:
                     member.cursor.skip(start + first, start + last, count, start + first in begun)
 
     def _append(self, start: int, messages: int, batch: Batch) -> set[int]:

@@ -39,6 +39,8 @@ class Handlers:
         self.messages: OnMessages | None = None
         self.connect: OnConnect | None = None
         self.disconnect: OnDisconnect | None = None
+        self.hear = False
+        """Whether messages are handled rather than broadcast."""
         self.settled = False
         """The server has started: it is settled who is called."""
         self.inboxes: set[Inbox] = set()
@@ -59,11 +61,7 @@ class Handlers:
         if not callable(handler):
             raise TypeError(f"a {named} handler must be callable, not {type(handler).__name__}")
         setattr(self, kind, handler)
-
-    @property
-    def hear(self) -> bool:
-        """Whether messages are handled rather than broadcast."""
-        return self.message is not None or self.messages is not None
+        self.hear = self.message is not None or self.messages is not None
 
     @property
     def asynchronous(self) -> bool:

@@ -45,6 +45,7 @@ class Peer(Account, asyncio.Protocol):
         "bytes_in",
         "closed",
         "data",
+        "descriptor",
         "ended",
         "id",
         "inbox",
@@ -80,6 +81,8 @@ class Peer(Account, asyncio.Protocol):
         self.throttle: Throttle | None = None
         """What keeps it to its rates, if there are any."""
         self.splitter = splitter
+        self.descriptor = -1
+        """The socket to which its transport passes on what it is given, as it is; -1 if there is none such."""
         self.ended = False
         """Its stream has ended: it sends nothing more."""
         self.stuck = False

@@ -268,7 +268,8 @@ class Server:
         if reason is not None:
             self._refuse(peer, reason)
             return
-        if transport.get_extra_info("socket").fileno() >= self._ceiling and not self._make_room():
+        peer.descriptor = transport.get_extra_info("socket").fileno()
+        if peer.descriptor >= self._ceiling and not self._make_room():
             self._refuse(peer, CloseReason.DESCRIPTORS)
             return
         if self._refused:

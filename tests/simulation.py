@@ -129,7 +129,7 @@ class Transport:
         return {"peername": (self.host, 40000 + self.number), "socket": self}[name]
 
     def fileno(self) -> int:
-        return self.number
+        return -1
 
     def is_closing(self) -> bool:
         return self.closing or self.lost

@@ -90,7 +90,7 @@ def test_loopback_is_limited_if_asked_for() -> None:
 
 def test_descriptors_that_run_out_count_as_refusals() -> None:
     simulation = Simulation(max_peers_per_address=1)
-    ceiling, simulation.server._ceiling = simulation.server._ceiling, 0
+    ceiling, simulation.server._ceiling = simulation.server._ceiling, -1
     assert not let_in(simulation, FAR)
     assert simulation.server.peers.refused == {"descriptors": 1}
     simulation.server._ceiling = ceiling

@@ -5,17 +5,22 @@ from __future__ import annotations
 import gc
 from typing import Any, cast
 
-from fastserver.backlog import SEGMENT, Cursor, Segment
-from fastserver.channel import Channel, Member
+from fastserver.backlog import SEGMENT, Cursor, Segment, past
+from fastserver.channel import Batch, Channel, Member
 
 
 def join(channel: Channel) -> Member:
     return channel.join(cast(Any, object()), cast(Any, object()))
 
 
+def batch(channel: Channel, *pieces: tuple[Member | None, bytes, int]) -> Batch:
+    channel.runs = [(1, 0)]
+    channel.pieces = [*pieces]
+    return channel.batch()
+
+
 def publish(channel: Channel, frames: bytes, sender: Member | None = None) -> None:
-    channel.pieces.append((sender, frames, frames.count(b"\n")))
-    channel.batch()
+    batch(channel, (sender, frames, frames.count(b"\n")))
 
 
 def everything(cursor: Cursor) -> tuple[bytes, int]:
@@ -30,20 +35,18 @@ def test_batch_of_one_read_is_that_very_object() -> None:
     channel = Channel("")
     sender = join(channel)
     frames = b"one\ntwo\n"
-    channel.pieces.append((sender, frames, 2))
-    batch = channel.batch()
-    assert batch.blob is frames
-    assert batch.without(sender) == ([], 0)
+    made = batch(channel, (sender, frames, 2))
+    assert made.blob is frames
+    assert made.without(sender) == ([], 0)
 
 
 def test_senders_are_left_out_without_copies() -> None:
     channel = Channel("")
     one, two = join(channel), join(channel)
-    channel.pieces += [(one, b"1\n", 1), (two, b"2\n2\n", 2), (one, b"3\n", 1), (None, b"4\n", 1)]
-    batch = channel.batch()
-    parts, messages = batch.without(one)
+    made = batch(channel, (one, b"1\n", 1), (two, b"2\n2\n", 2), (one, b"3\n", 1), (None, b"4\n", 1))
+    parts, messages = made.without(one)
     assert (b"".join(parts), messages) == (b"2\n2\n4\n", 3)
-    assert all(part.obj is batch.blob for part in parts)
+    assert all(part.obj is made.blob for part in parts)
     assert one.offered == (3, 6)
     assert two.offered == (3, 6)
 
@@ -140,3 +143,11 @@ def test_a_backlog_of_any_length_is_let_go() -> None:
     del slow
     gc.collect()
     assert _segments() == []
+
+
+def test_past_leaves_out_the_first_bytes_of_some_parts() -> None:
+    parts = [b"abc", memoryview(b"defgh"), b"ij"]
+    for size in range(11):
+        assert b"".join(past(parts, size)) == b"abcdefghij"[size:]
+    assert past(parts, 0)[0] is parts[0]
+    assert past(parts, 10) == []

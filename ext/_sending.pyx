@@ -1,0 +1,61 @@
+# cython: boundscheck=False, wraparound=False, cdivision=True
+"""Sends a batch to many sockets at once, beneath their transports. `fastserver.sending` says what it does."""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.string cimport memset
+
+
+cdef extern from "<sys/socket.h>" nogil:
+    cdef struct iovec:
+        void* iov_base
+        size_t iov_len
+    cdef struct msghdr:
+        iovec* msg_iov
+        size_t msg_iovlen
+    enum:
+        MSG_DONTWAIT
+        MSG_NOSIGNAL
+    ssize_t sendmsg(int descriptor, const msghdr* message, int flags)
+    ssize_t send(int descriptor, const void* data, size_t size, int flags)
+
+
+def send_all(dict ready, dict own, bytes blob) -> list:
+    """Sends `blob` to all of `ready`; gives those that did not take all of theirs, and how many bytes they took."""
+    cdef const char* data = PyBytes_AS_STRING(blob)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(blob)
+    cdef Py_ssize_t first, last
+    cdef ssize_t taken
+    cdef list rest = []
+    for member, transport in ready.items():
+        first = last = size
+        ranges = own.get(member)
+        if ranges is not None:
+            first, last, _ = ranges[0]
+            if last - first == size:
+                continue
+        # A transport that is closing may have closed its socket, and the number may be another's already.
+        if (ranges is not None and len(<list>ranges) > 1) or transport.is_closing():
+            taken = 0
+        else:
+            taken = max(0, send_without(member.peer.descriptor, data, size, first, last))
+        if taken != size - (last - first):
+            rest.append((member, taken))
+    return rest
+
+
+cdef inline ssize_t send_without(
+    int descriptor, const char* data, size_t size, size_t first, size_t last
+) noexcept nogil:
+    """What `send` gives for `data`, without what lies from `first` to `last`."""
+    cdef iovec parts[2]
+    cdef msghdr message
+    if first == 0:
+        return send(descriptor, data + last, size - last, MSG_DONTWAIT | MSG_NOSIGNAL)
+    if last == size:
+        return send(descriptor, data, first, MSG_DONTWAIT | MSG_NOSIGNAL)
+    parts[0] = iovec(<void*>data, first)
+    parts[1] = iovec(<void*>(data + last), size - last)
+    memset(&message, 0, sizeof(message))
+    message.msg_iov = parts
+    message.msg_iovlen = 2
+    return sendmsg(descriptor, &message, MSG_DONTWAIT | MSG_NOSIGNAL)
