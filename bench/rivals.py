@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Final
 
-from contest import Contestant
+from contest import Contestant, NotStarted
 from wires import MQTT, NATS, REDIS
 
 from fastserver.load.wire import WIRES, Wire
@@ -29,6 +29,30 @@ LINES: Final = WIRES["lines"]
 HERE: Final = Path(__file__).parent / "servers"
 SYSTEM: Final = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
 """Where programs are looked for: servers lie where a user's PATH may not lead."""
+
+CARGO: Final = """
+[package]
+name = "relay"
+version = "0.0.0"
+edition = "2021"
+
+[[bin]]
+name = "relay"
+path = "{source}"
+
+[dependencies]
+bytes = "1"
+memchr = "2"
+tokio = {{ version = "1", features = ["io-util", "macros", "net", "rt", "sync"] }}
+"""
+DEBIAN_CRATES: Final = Path("/usr/share/cargo/registry")
+DEBIAN_CARGO: Final = """
+[source.crates-io]
+replace-with = "debian"
+
+[source.debian]
+directory = "{crates}"
+"""
 
 
 def _find(*names: str) -> str | None:
@@ -67,6 +91,23 @@ def _built(source: str, *compiler: str) -> str:
     program = Path(mkdtemp(prefix="contest-built-")) / Path(source).stem
     subprocess.run([*compiler, "-o", str(program), str(HERE / source)], check=True)
     return str(program)
+
+
+@cache
+def _built_by_cargo(source: str) -> str:
+    """The program that cargo makes of `source`, of the crates that Debian has, if they are installed, or downloaded
+    ones. Raises `NotStarted`."""
+    folder = Path(mkdtemp(prefix="contest-built-"))
+    (folder / "Cargo.toml").write_text(CARGO.format(source=HERE / source))
+    if any(DEBIAN_CRATES.glob("tokio-1.*")):
+        (folder / ".cargo").mkdir()
+        (folder / ".cargo" / "config.toml").write_text(DEBIAN_CARGO.format(crates=DEBIAN_CRATES))
+    done = subprocess.run(
+        [_found("cargo"), "build", "--quiet", "--release"], cwd=folder, capture_output=True, text=True
+    )
+    if done.returncode:
+        raise NotStarted(f"cargo could not build {source}: {done.stderr[-2000:]}")
+    return str(folder / "target" / "release" / "relay")
 
 
 def _python(*arguments: str) -> tuple[str, ...]:
@@ -140,6 +181,16 @@ CONTESTANTS: Final = (
         version=_says("version", "go"),
         install="apt install golang-go",
         settings="a goroutine reads each connection, another writes what has come since its last write, at once",
+    ),
+    Contestant(
+        name="tokio",
+        wire=LINES,
+        command=lambda _, port: (_built_by_cargo("relay.rs"), str(port)),
+        missing=_program("cargo"),
+        version=lambda: next((crate.name.removeprefix("tokio-") for crate in DEBIAN_CRATES.glob("tokio-1.*")), "1"),
+        install="apt install cargo librust-tokio-dev (or cargo alone, with access to crates.io)",
+        settings="Rust, on one thread: a task reads each connection, another writes what has come since its last "
+        "write, at once",
     ),
     Contestant(
         name="nats-server",
