@@ -240,11 +240,17 @@ SECTIONS: Final = (
     Section(
         "modes",
         "The modes of fastserver",
-        "The same messages framed as lines and as msgpack, whose every byte is checked.",
+        "The same messages framed as lines and as msgpack, whose every byte is checked. The yardstick speaks lines.",
         ("ns",),
         _shapes(
             cost,
-            [HUNDRED, Shape("fanout", 1024, 100), Shape("fanout", 64, 100, 256), Shape("all-to-all", 64, 100, 16)],
+            [
+                *(Shape("fanout", 64, peers) for peers in (1, 10, 100, 1000)),
+                Shape("fanout", 1024, 100),
+                Shape("fanout", 64, 100, 256),
+                Shape("all-to-all", 64, 100),
+                Shape("all-to-all", 64, 100, 16),
+            ],
         ),
         MODES,
     ),

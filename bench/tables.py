@@ -98,7 +98,7 @@ def _cell(outcome: dict[str, Any], figures: tuple[str, ...], ratio: bool = True)
         return "failed" if "failed" in outcome else ""
     text = " / ".join(show(outcome["figures"][figure]) for figure in figures)
     if ratio and "ratio" in outcome:
-        text += f" ({show(outcome['ratio'], 2)})"
+        text += f" ({show(outcome['ratio'])})"
     return text + (" *" if outcome["figures"].get("lost") else "")
 
 
@@ -134,4 +134,5 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _made(data: dict[str, Any]) -> str:
-    return f"Measured on {data.get('date', 'no day')} by `python bench/report.py`: {data.get('machine', 'nowhere')}."
+    command = data.get("command", "python bench/report.py")
+    return f"Measured on {data.get('date', 'no day')} by `{command}`: {data.get('machine', 'nowhere')}."

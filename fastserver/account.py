@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import cast
+from typing import Final, cast
 
 from fastserver.backlog import Part
 from fastserver.channel import Member
 from fastserver.framing import Splitter
+
+NOTHING: Final[tuple[Sequence[Part], int]] = ((), 0)
+"""No parts, with no messages in them."""
 
 
 class Account:
@@ -17,7 +20,7 @@ class Account:
     What is delivered is not counted but follows: offered less pending less dropped.
     """
 
-    __slots__ = ("_dropped", "_held", "_held_bytes", "_held_messages", "_offered", "members", "skipped", "transport")
+    __slots__ = ("_dropped", "_held", "_held_bytes", "_offered", "members", "skipped", "transport")
 
     transport: asyncio.Transport
 
@@ -28,10 +31,9 @@ class Account:
         """Messages among those it will not get that it had to miss because it was too far behind."""
         self._dropped = (0, 0)
         self._offered = (0, 0)  # by channels it has left, and by no channel
-        # What the transport was given last and has not passed on whole: the parts, the messages in them, and
-        # how many bytes were left when last looked at.
-        self._held: Sequence[Part] = ()
-        self._held_messages = 0
+        # What the transport was given last and has not passed on whole: the parts and the messages in them; and how
+        # many bytes were left when last looked at.
+        self._held: tuple[Sequence[Part], int] = NOTHING
         self._held_bytes = 0
 
     @property
@@ -66,7 +68,7 @@ class Account:
     def kept(self) -> dict[int, int]:
         """Whatever is in memory so that it can be given to this peer: the identity of each thing, and its bytes."""
         kept = {}
-        for part in self._held:
+        for part in self._held[0]:
             blob = cast(bytes, part.obj) if isinstance(part, memoryview) else part
             kept[id(blob)] = len(blob)
         for member in self.members:
@@ -77,8 +79,7 @@ class Account:
 
     def hold(self, parts: Sequence[Part], messages: int) -> None:
         """Its transport could not pass on all of `parts`, which hold that many messages."""
-        self._held = parts
-        self._held_messages = messages
+        self._held = parts, messages
         if self.transport.is_closing():  # it broke, and threw away what it had
             self._held_bytes = sum(map(len, parts))
         else:
@@ -120,7 +121,7 @@ class Account:
     def drop_pending(self, splitter: Splitter) -> None:
         """Nothing that is pending will be delivered. `splitter` is a new one of its framing."""
         self.drop(*self.pending(splitter))
-        self._held = ()
+        self._held = NOTHING
         self.leave_all()
 
     def leave_all(self) -> None:
@@ -151,19 +152,20 @@ class Account:
             return messages, size
         # A message is pending until its last byte is taken, so what counts is how many are whole in what
         # was taken. A splitter of the framing knows; what was given begins and ends between messages.
-        taken = sum(map(len, self._held)) - left
+        parts, held = self._held
+        taken = sum(map(len, parts)) - left
         whole = 0
-        for part in self._held:
+        for part in parts:
             splitter.feed(part[:taken])
             whole += splitter.count
             taken -= len(part)
             if taken <= 0:
                 break
-        return messages + self._held_messages - whole, size
+        return messages + held - whole, size
 
     def _left(self) -> int:
         """Bytes its transport still holds, as far as is known: one that is closing does not tell."""
-        if not self._held:
+        if self._held is NOTHING:
             return 0
         if not self.transport.is_closing():
             self._held_bytes = self.transport.get_write_buffer_size()

@@ -8,7 +8,7 @@ from logging import WARNING
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from fastserver import notice
-from fastserver.account import Account
+from fastserver.account import NOTHING, Account
 from fastserver.backlog import Part
 from fastserver.channel import Channel, Member
 from fastserver.errors import CloseReason, FrameError
@@ -270,7 +270,7 @@ class Peer(Account, asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self.stuck = False
-        self._held = ()
+        self._held = NOTHING
         if self._closing:
             self._end()
         else:
@@ -413,7 +413,8 @@ class Peer(Account, asyncio.Protocol):
         self._deadline = self._server.call_later(within, self.abort)
         if rest:
             self.transport.writelines(rest)
-            self.hold((*self._held, *rest), self._held_messages + messages)
+            parts, held = self._held
+            self.hold((*parts, *rest), held + messages)
         if not self._end() and self.transport.can_write_eof():
             self.transport.write_eof()
             self.resume_reading(Pause.NONE)
