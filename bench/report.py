@@ -75,8 +75,6 @@ def main(
             if any(name in measure.name for name in names or ("",)) and not (quick and not _is_quick(measure.name))
         ]
         turns, seconds = turns or (3 if quick else 7), seconds or (0.15 if quick else 0.5)
-        if not (sections or names or chosen):
-            results.command = f"python bench/report.py --turns {turns} --seconds {seconds:g}" + " --quick" * quick
         _measure(work, results, set(chosen), turns, seconds)
     for path in results.render(into):
         click.echo(path)

@@ -21,8 +21,6 @@ class Results:
     """The results in the file at `path`, with those of earlier runs that were not measured again."""
 
     def __init__(self, path: Path) -> None:
-        self.command: str | None = None
-        """What measures all of it again, if that is what is done."""
         self._path = path
         self._data: dict[str, Any] = {"servers": {}, "left out": {}, "sections": {}}
         if path.exists():
@@ -45,8 +43,6 @@ class Results:
     def add(self, section: Section, measure: Measure, outcomes: dict[str, Outcome], seconds: float) -> None:
         """Keep the outcomes of a measure, and write all to the file."""
         self._data |= {"machine": _machine(), "date": date.today().isoformat()}
-        if self.command:
-            self._data["command"] = self.command
         kept = self._data["sections"].setdefault(section.name, {})
         mine = kept.setdefault(measure.name, {"seconds": seconds, "outcomes": {}})
         mine["seconds"] = seconds

@@ -134,5 +134,4 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def _made(data: dict[str, Any]) -> str:
-    command = data.get("command", "python bench/report.py")
-    return f"Measured on {data.get('date', 'no day')} by `{command}`: {data.get('machine', 'nowhere')}."
+    return f"Measured on {data.get('date', 'no day')} by `python bench/report.py`: {data.get('machine', 'nowhere')}."

@@ -5,6 +5,16 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memset
 
 
+cdef extern from *:
+    """
+    #include <sys/socket.h>
+    #include <sys/uio.h>
+    #ifndef MSG_NOSIGNAL  /* where there is none, Python ignores SIGPIPE anyway */
+    #define MSG_NOSIGNAL 0
+    #endif
+    """
+
+
 cdef extern from "<sys/socket.h>" nogil:
     cdef struct iovec:
         void* iov_base
