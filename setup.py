@@ -14,15 +14,17 @@ else:
     macros = [(name, "1") for name in ("CYTHON_TRACE", "CYTHON_TRACE_NOGIL")] if trace else []
     ext_modules = cythonize(
         [
-            Extension(
-                f"fastserver.{name}",
-                [f"ext/{name}.pyx"],
-                define_macros=macros,
-                extra_compile_args=["-O3"],
+            Extension(f"fastserver.{name}", [source], define_macros=macros, extra_compile_args=["-O3"])
+            for name, source in (
+                ("_splitters", "ext/_splitters.pyx"),
+                ("_sending", "ext/_sending.pyx"),
+                ("_fastpath", "fastserver/twins/fastpath.py"),
             )
-            for name in ("_splitters", "_sending")
         ],
-        compiler_directives={"language_level": "3", "linetrace": trace},
+        include_path=["ext"],
+        build_dir="build",  # where the C goes
+        # Annotations are for the checker of types; what is typed for the compiler stands in the .pxd.
+        compiler_directives={"language_level": "3", "linetrace": trace, "annotation_typing": False, "binding": False},
     )
     for extension in ext_modules:
         extension.optional = True  # only now: cythonize makes extensions anew and forgets it

@@ -4,6 +4,8 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memset
 
+from fastserver._fastpath cimport Member
+
 
 cdef extern from *:
     """
@@ -29,27 +31,27 @@ cdef extern from "<sys/socket.h>" nogil:
     ssize_t send(int descriptor, const void* data, size_t size, int flags)
 
 
-def send_all(dict ready, dict own, bytes blob) -> list:
+def send_all(dict ready, bytes blob) -> list:
     """Sends `blob` to all of `ready`; gives those that did not take all of theirs, and how many bytes they took."""
     cdef const char* data = PyBytes_AS_STRING(blob)
     cdef Py_ssize_t size = PyBytes_GET_SIZE(blob)
-    cdef Py_ssize_t first, last
+    cdef Py_ssize_t wanted
     cdef ssize_t taken
+    cdef Member member
     cdef list rest = []
     for member, transport in ready.items():
-        first = last = size
-        ranges = own.get(member)
-        if ranges is not None:
-            first, last, _ = ranges[0]
-            if last - first == size:
-                continue
+        wanted = size - (member.own_end - member.own_start if member.own_end else 0)
+        if not wanted:
+            continue
         # A transport that is closing may have closed its socket, and the number may be another's already.
-        if (ranges is not None and len(<list>ranges) > 1) or transport.is_closing():
+        if member.own_more is not None or transport.is_closing():
             taken = 0
+        elif member.own_end:
+            taken = send_without(member.peer.descriptor, data, size, member.own_start, member.own_end)
         else:
-            taken = max(0, send_without(member.peer.descriptor, data, size, first, last))
-        if taken != size - (last - first):
-            rest.append((member, taken))
+            taken = send(member.peer.descriptor, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+        if taken != wanted:
+            rest.append((member, max(0, taken)))
     return rest
 
 

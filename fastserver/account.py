@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from fastserver.backlog import Part
-from fastserver.channel import Member
-from fastserver.framing import Splitter
+from fastserver.fastpath import Endpoint, Member
+
+if TYPE_CHECKING:
+    from fastserver.framing import Splitter
+    from fastserver.server import Server
 
 NOTHING: Final[tuple[Sequence[Part], int]] = ((), 0)
 """No parts, with no messages in them."""
 
 
-class Account:
+class Account(Endpoint):
     """The books of one connection, of which `transport` is the way to the kernel.
 
     What is delivered is not counted but follows: offered less pending less dropped.
@@ -24,7 +27,8 @@ class Account:
 
     transport: asyncio.Transport
 
-    def __init__(self) -> None:
+    def __init__(self, server: Server, splitter: Splitter) -> None:
+        super().__init__(server, splitter)
         self.members: tuple[Member, ...] = ()
         """Where it hears, and what it still has to take of where it heard."""
         self.skipped = 0

@@ -7,10 +7,10 @@ takes its bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fastserver.backlog import SEGMENT, Cursor, Link, Part, Segment, cut
+from fastserver.backlog import SEGMENT, Cursor, Link, Segment
+from fastserver.fastpath import Batch, Collector, Member
 
 if TYPE_CHECKING:
     from asyncio import WriteTransport
@@ -19,109 +19,19 @@ if TYPE_CHECKING:
     from fastserver.server import Server
 
 
-@dataclass(slots=True, eq=False)
-class Batch:
-    """What a channel collected in one tick: the frames of all senders, joined in order."""
-
-    channel: Channel
-    start: int
-    """Position of its first byte in the channel."""
-    blob: bytes
-    messages: int
-    own: dict[Member, list[tuple[int, int, int]]]
-    """For each sender that is to be left out: where its frames lie in `blob` (start, end) and how many."""
-    runs: list[tuple[int, int, int]]
-    """For each stretch published without a call for another channel in between: its order among all such
-    stretches of the server, where it begins in `blob`, and how many messages lie before it."""
-
-    def without(self, member: Member) -> tuple[list[memoryview], int]:
-        """What `member`, one of its senders, is to receive, and how many messages that is."""
-        ranges = self.own[member]
-        messages = self.messages - sum(count for _, _, count in ranges)
-        return cut(memoryview(self.blob), 0, ranges), messages
-
-    def ordered(self, member: Member) -> list[tuple[int, Part]]:
-        """What `member` is to receive, each part with its order."""
-        view = memoryview(self.blob)
-        own = self.own.get(member, [])
-        ends = [start for _, start, _ in self.runs[1:]]
-        parts: list[tuple[int, Part]] = []
-        for (order, start, _), end in zip(self.runs, [*ends, len(view)], strict=True):
-            ranges = [one for one in own if start <= one[0] < end]
-            parts += [(order, part) for part in cut(view[:end], start, ranges)]
-        return parts
-
-
-class Member:
-    """A peer in a channel: since when, what it sent itself, and its cursor while it is behind.
-
-    One that is `missing` is offered what is flushed and gets none of it.
-    """
-
-    __slots__ = (
-        "channel",
-        "cursor",
-        "left",
-        "missing",
-        "own_bytes",
-        "peer",
-        "since_bytes",
-        "unoffered",
-    )
-
-    def __init__(self, channel: Channel, peer: Peer, missing: bool = False) -> None:
-        self.channel = channel
-        self.peer = peer
-        self.missing = missing
-        self.since_bytes = channel.bytes
-        self.unoffered = channel.messages
-        """The channel's messages that were none for it: from before it joined, and its own."""
-        self.left: tuple[int, int] | None = None
-        """The channel's totals, messages and bytes, when it left; None while it is a member."""
-        self.own_bytes = 0
-        self.cursor: Cursor | None = None
-
-    @property
-    def offered(self) -> tuple[int, int]:
-        """Messages and bytes of others that flushes brought to it since it joined."""
-        messages, size = self.left or (self.channel.messages, self.channel.bytes)
-        return messages - self.unoffered, size - self.since_bytes - self.own_bytes
-
-    @property
-    def pending(self) -> tuple[int, int]:
-        """Messages and bytes that lie past its cursor."""
-        cursor = self.cursor
-        if cursor is None:
-            return 0, 0
-        messages, size = self.left or (self.channel.messages, self.channel.bytes)
-        return messages - cursor.messages - cursor.own_messages, size - cursor.position - cursor.own_bytes
-
-
-class Channel:
+class Channel(Collector):
     """A set of peers that hear the same messages in the same order.
 
     `broadcast` and `peers` are for everyone; the rest is for the flush.
     """
 
+    __slots__ = ("__weakref__", "_server", "behind", "name")
+
     def __init__(self, name: str, server: Server | None = None) -> None:
+        super().__init__()
         self.name = name
         self._server = server
-        self.ready: dict[Member, WriteTransport] = {}
-        """Members that keep up, and what takes their bytes. Its bound `write` would be 64 bytes more for each."""
         self.behind: set[Member] = set()
-        self.messages = 0
-        """Messages flushed since the channel began."""
-        self.bytes = 0
-        """Bytes flushed since the channel began: the position of its end."""
-        self.size = 0
-        """Bytes collected since the last flush."""
-        self.pieces: list[tuple[Member | None, bytes, int]] = []
-        """What was collected since the last flush: sender (None: leave nobody out), frames, messages."""
-        self.order = 0
-        """The order of the run that is being collected (see Batch)."""
-        self.runs: list[tuple[int, int]] = []
-        """Of what was collected: the order of each run, and which piece begins it."""
-        self._tail: Link | None = None
 
     @property
     def peers(self) -> list[Peer]:
@@ -182,47 +92,12 @@ class Channel:
             self._tail = None
         self.ready[member] = transport
 
-    def batch(self) -> Batch:
-        """What was collected since the last flush, which is now flushed; members behind find it ahead."""
-        pieces, self.pieces = self.pieces, []
-        blob = pieces[0][1] if len(pieces) == 1 else b"".join([frames for _, frames, _ in pieces])
-        own: dict[Member, list[tuple[int, int, int]]] = {}
-        runs = []
-        at = messages = 0
-        for index, (order, begin) in enumerate(self.runs):
-            first = at
-            runs.append((order, at, messages))
-            until = self.runs[index + 1][1] if index + 1 < len(self.runs) else len(pieces)
-            for sender, frames, count in pieces[begin:until]:
-                end = at + len(frames)
-                if sender is not None:
-                    sender.own_bytes += end - at
-                    sender.unoffered += count
-                    ranges = own.get(sender)
-                    if ranges is None:
-                        own[sender] = [(at, end, count)]
-                    elif ranges[-1][1] == at > first:  # ranges do not reach across runs
-                        start, _, before = ranges[-1]
-                        ranges[-1] = (start, end, before + count)
-                    else:
-                        ranges.append((at, end, count))
-                at = end
-                messages += count
-        batch = Batch(self, self.bytes, blob, messages, own, runs)
-        self.size = 0
-        self.bytes += at
-        self.messages += messages
-        if self._tail is not None:
-            self._keep(batch, self.messages - messages)
-        return batch
-
-    def _keep(self, batch: Batch, messages: int) -> None:
-        """Append `batch` to the backlog, before which there were so many messages."""
+    def _keep(self, batch: Batch) -> None:
         start = batch.start
-        begun = self._append(start, messages, batch)
-        for member, ranges in batch.own.items():
+        begun = self._append(start, self.messages - batch.messages, batch)
+        for member in batch.senders:
             if member in self.behind and member.cursor is not None:
-                for first, last, count in ranges:
+                for first, last, count in member.own:
                     member.cursor.skip(start + first, start + last, count, start + first in begun)
 
     def _append(self, start: int, messages: int, batch: Batch) -> set[int]:

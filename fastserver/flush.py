@@ -20,10 +20,9 @@ from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
-from fastserver.backlog import Part, past
-from fastserver.channel import Batch, Channel, Member
+from fastserver.backlog import Part
+from fastserver.fastpath import Batch, Member, Tick
 from fastserver.pacing import Pacing
-from fastserver.pause import Pause
 from fastserver.sending import send_all
 
 if TYPE_CHECKING:
@@ -32,34 +31,19 @@ if TYPE_CHECKING:
     from fastserver.peer import Peer
     from fastserver.slowconsumer import SlowConsumers
 
-MAX_BATCH: Final = 1024 * 1024
-"""Bytes collected for a channel after which it is flushed without waiting for the end of the tick."""
-
 REFILL: Final = 64 * 1024
 """Bytes up to which short runs of several channels are gathered to refill a peer."""
 
 
-class Stretch:
-    """Messages of one sender that were relayed one after another and lie so in what it sent: they become one piece."""
-
-    __slots__ = ("channel", "end", "frames", "messages", "sender", "start")
-
-    def __init__(self, channel: Channel, sender: Member | None, frames: bytes, start: int, end: int) -> None:
-        self.channel = channel
-        self.sender = sender
-        self.frames = frames
-        self.start = start
-        self.end = end
-        self.messages = 1
-
-
-class Flush:
+class Flush(Tick):
     """Collects what is published in a tick and brings it to the peers at its end.
 
     `max_pending` is how many bytes a peer may be behind, `policy` what becomes of one that is further
     behind, `memory` what is held for all, `splitter` makes new splitters of the framing. `call_soon` schedules the end
     of the tick, or `call_later` if it is to last `interval` seconds: the loop's, set when there is one.
     """
+
+    __slots__ = ("_check_at", "_max_pending", "_memory", "_policy", "_splitter", "pacing")
 
     def __init__(
         self,
@@ -69,106 +53,22 @@ class Flush:
         splitter: Callable[[], Splitter],
         interval: float | None = None,
     ) -> None:
-        self.behind: set[Peer] = set()
-        """Peers that have not taken all they were offered."""
+        super().__init__(interval, send_all)
         self.pacing = Pacing(max_pending)
-        self.call_soon: Callable[..., object] = _not_started
-        self.call_later: Callable[..., object] = _not_started
-        self._interval = interval
         self._max_pending = max_pending
         self._policy = policy
         self._memory = memory
+        if memory.limit is not None:
+            self.room = memory.limit
         self._splitter = splitter
-        self._scheduled = False
-        self._dirty: list[Channel] = []
-        self._stretch: Stretch | None = None  # published when something else is, or the tick ends
-        self._last: Channel | None = None
-        self._order = 0
-        self._resting: list[Peer] = []
-        self._writing = False
-        self._stalled: list[Peer] = []
-        self._broken: list[Peer] = []
-        # No peer can be over the limit before `_flushed` passes `_check_at`: what is pending for a peer
-        # grows by no more than what is flushed.
-        self._flushed = 0
+        # No peer can be over the limit before `_flushed` passes it: what is pending for a peer grows by no more than
+        # what is flushed.
         self._check_at = 0
-
-    def publish(self, channel: Channel, sender: Member | None, frames: bytes, messages: int) -> None:
-        """Bring `frames` (complete, that many messages) to all of `channel`; not to `sender`, unless None."""
-        if self._stretch is not None:
-            self._publish_stretch()
-        if channel is not self._last:
-            self._last = channel
-            self._order += 1
-            channel.order = self._order
-            if channel.pieces:
-                channel.runs.append((self._order, len(channel.pieces)))
-        if not channel.pieces:
-            channel.runs = [(channel.order, 0)]
-            self._dirty.append(channel)
-            self._schedule()
-        channel.pieces.append((sender, frames, messages))
-        channel.size += len(frames)
-        if channel.size >= MAX_BATCH:
-            self.run()
-
-    def relay(self, channel: Channel, sender: Member | None, frames: bytes, start: int, end: int) -> None:
-        """`publish` one message, `frames[start:end]`."""
-        stretch = self._stretch
-        if (
-            stretch is not None
-            and stretch.frames is frames
-            and stretch.end == start
-            and stretch.sender is sender
-            and stretch.channel is channel
-        ):
-            stretch.end = end
-            stretch.messages += 1
-            return
-        if stretch is not None:
-            self._publish_stretch()
-        self._stretch = Stretch(channel, sender, frames, start, end)
-        self._schedule()
-
-    def rest(self, sender: Peer) -> None:
-        """Read `sender` no further until the tick is flushed: its last read came full."""
-        self._resting.append(sender)
-        sender.pause_reading(Pause.TICK)
-        self._schedule()
 
     def stalled(self, peer: Peer) -> None:
         """`peer`'s transport could not pass on all it was given."""
         if self._writing:
             self._stalled.append(peer)
-
-    def run(self) -> None:
-        """Write what was collected, now."""
-        if self._stretch is not None:
-            self._publish_stretch()
-        if not self._dirty:
-            return
-        dirty, self._dirty = self._dirty, []
-        self._writing = True
-        if len(dirty) == 1:
-            batches = [dirty[0].batch()]
-            self._write(batches[0])
-        else:
-            batches = [channel.batch() for channel in dirty]
-            self._write_several(batches)
-        self._writing = False
-        for batch in batches:
-            self._flushed += len(batch.blob)
-        if self._stalled:
-            self._fall_behind(batches)
-        if self._broken:
-            self._drop_broken(batches)
-        if self.behind:
-            self.pacing.flushed()
-            self._memory.room -= sum([len(batch.blob) for batch in batches])
-            if self._memory.room < 0:
-                self._memory.check()
-            if self._flushed > self._check_at:
-                self._check()
 
     def refill(self, peer: Peer) -> None:
         """`peer`'s transport is empty again: give it what it has not had, until it stalls or has caught up."""
@@ -246,35 +146,6 @@ class Flush:
         self.behind.discard(peer)
         self.pacing.forget(peer)
 
-    def _publish_stretch(self) -> None:
-        one, self._stretch = self._stretch, None
-        if one is not None:
-            self.publish(one.channel, one.sender, one.frames[one.start : one.end], one.messages)
-
-    def _schedule(self) -> None:
-        if not self._scheduled:
-            self._scheduled = True
-            if self._interval is None:
-                self.call_soon(self._tick)
-            else:
-                self.call_later(self._interval, self._tick)
-
-    def _tick(self) -> None:
-        self._scheduled = False
-        self.run()
-        resting, self._resting = self._resting, []
-        for sender in resting:
-            sender.resume_reading(Pause.TICK)
-
-    def _write(self, batch: Batch) -> None:
-        own = batch.own
-        for member, sent in send_all(batch.channel.ready, own, batch.blob):
-            parts: Sequence[Part] = batch.without(member)[0] if member in own else (batch.blob,)
-            if sent:
-                parts = past(parts, sent)
-            if parts:
-                self._write_parts(member.peer, parts)
-
     def _write_parts(self, peer: Peer, parts: Sequence[Part]) -> None:
         if len(parts) == 1:
             peer.transport.write(parts[0])
@@ -291,7 +162,7 @@ class Flush:
         # Peers that hear the same batches, and sent none of it, share what they get.
         shared: dict[tuple[int, ...], Sequence[Part]] = {}
         for peer, hears in heard.items():
-            if any(member in batch.own for batch, member in hears):
+            if any(member.own_end for _, member in hears):
                 parts, _ = _shared(hears)
             else:
                 key = tuple([batch.channel.order for batch, _ in hears])
@@ -300,6 +171,20 @@ class Flush:
                 parts = shared[key]
             if parts:
                 self._write_parts(peer, parts)
+
+    def _settle(self, batches: list[Batch]) -> None:
+        if self._stalled:
+            self._fall_behind(batches)
+        if self._broken:
+            self._drop_broken(batches)
+
+    def _look_after(self, flushed: int) -> None:
+        self.pacing.flushed()
+        self.room -= flushed
+        if self.room < 0:
+            self._memory.check()
+        if self._flushed > self._check_at:
+            self._check()
 
     def _fall_behind(self, batches: list[Batch]) -> None:
         stalled, self._stalled = self._stalled, []
@@ -349,13 +234,9 @@ def _shared(hears: list[tuple[Batch, Member]]) -> tuple[Sequence[Part], int]:
     """What a peer that hears these batches is to receive, in order, and how many messages that is."""
     if len(hears) == 1:
         batch, member = hears[0]
-        return batch.without(member) if member in batch.own else ((batch.blob,), batch.messages)
+        return batch.to(member)
     ordered = [part for batch, member in hears for part in batch.ordered(member)]
     ordered.sort(key=itemgetter(0))
-    messages = sum(batch.without(member)[1] if member in batch.own else batch.messages for batch, member in hears)
+    messages = sum(batch.to(member)[1] for batch, member in hears)
     joined = b"".join([part for _, part in ordered])
     return ((joined,) if joined else ()), messages
-
-
-def _not_started(*_: object) -> None:
-    raise RuntimeError("the server has not started")

@@ -46,6 +46,11 @@ class Log:
         self._more_messages = 0
         self._more_bytes = 0
 
+    @property
+    def shows_messages(self) -> bool:
+        """Whether any message is shown."""
+        return self._per_second > 0 and logger.isEnabledFor(logging.INFO)
+
     def line(self, level: int, kind: str, /, **fields: Any) -> None:
         """One line; `kind` is its template, with `%(name)s` for each field."""
         if not logger.isEnabledFor(level):
@@ -62,7 +67,7 @@ class Log:
             self._more_messages += count
             self._more_bytes += len(frames)
             return
-        if not self._per_second or not logger.isEnabledFor(logging.INFO):
+        if not self.shows_messages:
             return
         self._time()
         shown = min(self._room, count)

@@ -27,28 +27,26 @@ class Memory:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        limit = server.config.max_memory
-        self._limit = limit
-        self.room: float = float("inf") if limit is None else limit
-        """Bytes that can be received and flushed before what is held is to be added up."""
+        self.limit = server.config.max_memory
+        """Bytes, None for no limit."""
 
     def check(self) -> None:
         """Add up what is held, and close peers until it is little enough."""
-        if self._limit is None:
+        if self.limit is None:
             return
         held = Held(self._server)
-        while held.total > self._limit - self._limit // SHARE and (peer := held.next()) is not None:
+        while held.total > self.limit - self.limit // SHARE and (peer := held.next()) is not None:
             self._server.log.line(
                 WARNING,
                 "%(held)d bytes are held for peers, more than %(limit)d allow: closing peer %(id)d %(address)s",
                 held=held.total,
-                limit=self._limit,
+                limit=self.limit,
                 id=peer.id,
                 address=peer.address,
             )
             held.remove(peer)
             peer.cut_off(CloseReason.MEMORY)
-        self.room = max(self._limit - held.total, self._limit // SHARE)
+        self._server.flush.room = max(self.limit - held.total, self.limit // SHARE)
 
 
 class Held:

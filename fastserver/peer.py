@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from fastserver import notice
 from fastserver.account import NOTHING, Account
 from fastserver.backlog import Part
-from fastserver.channel import Channel, Member
+from fastserver.channel import Channel
 from fastserver.errors import CloseReason, FrameError
+from fastserver.fastpath import READ_SIZE, Member
 from fastserver.figures import Figures
 from fastserver.listen import Role
 from fastserver.pause import Pause
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
     from fastserver.framing import Splitter
     from fastserver.inbox import Inbox
     from fastserver.server import Server
-    from fastserver.throttle import Throttle
-
-READ_SIZE: Final = 256_000
-"""Bytes of uvloop's read buffer. A read that fills it is one of up to 32 in the same poll."""
 
 CLOSE_TIMEOUT: Final = 1.0
 """Seconds a peer that is closed has to take what is pending and end its own stream."""
@@ -34,72 +31,28 @@ class Peer(Account, asyncio.Protocol):
 
     __slots__ = (
         "__weakref__",
-        "_clock",
-        "_closing",
         "_deadline",
         "_direct",
-        "_paused",
-        "_server",
-        "_since",
         "address",
-        "bytes_in",
-        "closed",
         "data",
-        "descriptor",
-        "ended",
-        "id",
         "inbox",
-        "last_message",
-        "member",
-        "messages_in",
         "origin",
-        "reason",
         "role",
-        "splitter",
-        "stuck",
-        "throttle",
     )
 
     def __init__(self, server: Server, splitter: Splitter, role: Role = Role.BOTH) -> None:
-        super().__init__()
-        self.id = 0
-        """Its number; the server gives each peer another."""
+        super().__init__(server, splitter)
         self.address = ""
         """Where it is: `127.0.0.1:53412`, `unix:/run/feed.sock`."""
         self.role = role
         """Whether it is heard, hears, or both."""
         self.data: Any = None
         """The user's own."""
-        self.reason: CloseReason | None = None
-        """Why it is closing or closed; None while it is heard."""
-        self.member: Member | None = None
-        """It, in the channel that everyone is in who hears."""
         self.inbox: Inbox | None = None
         """What waits for async handlers, if there are any."""
         self.origin: str | None = None
         """What it counts as for the limits per address; None if they do not hold for it."""
-        self.throttle: Throttle | None = None
-        """What keeps it to its rates, if there are any."""
-        self.splitter = splitter
-        self.descriptor = -1
-        """The socket to which its transport passes on what it is given, as it is; -1 if there is none such."""
-        self.ended = False
-        """Its stream has ended: it sends nothing more."""
-        self.stuck = False
-        """Its transport holds bytes that the kernel has not taken."""
-        self.closed = False
-        """Its connection is gone."""
-        self.messages_in = 0
-        self.bytes_in = 0
-        self.last_message: float | None = None
-        """Loop time of its last read that completed a message, seconds."""
-        self._server = server
         self._direct: Channel | None = None  # of which it is the only member
-        self._closing = False
-        self._paused: int = Pause.NONE
-        # While it is read, how much `read_time` is behind the loop's, seconds; while it is not, where that stands.
-        self._clock = 0.0
-        self._since = 0.0
         self._deadline: asyncio.TimerHandle | None = None
 
     # For everyone.
@@ -222,33 +175,6 @@ class Peer(Account, asyncio.Protocol):
         self.transport.set_write_buffer_limits(high=0, low=0)
         self._since = self._server.time()
         self._server.connected(self)
-
-    def data_received(self, data: bytes) -> None:
-        if self.reason is not None:
-            return  # closing: read on, so that the end is not a reset, but hear nothing
-        self.bytes_in += len(data)
-        splitter = self.splitter
-        try:
-            frames = splitter.feed(data)
-        except FrameError as error:
-            self._frame_error(error)
-            return
-        if frames:
-            self.messages_in += splitter.count
-            self.last_message = self._server.time()
-            self._server.receive(self, frames, splitter.count)
-        if len(data) >= READ_SIZE:
-            self._server.flush.rest(self)
-        if self._server.pacing.active:
-            self._server.pacing.rest(self)
-        if self._server.slow_consumers.block.active:
-            self._server.slow_consumers.block.rest(self)
-        if self.throttle is not None:
-            self.throttle.spend(splitter.count, len(data))
-        memory = self._server.memory
-        memory.room -= len(data)
-        if memory.room < 0:
-            memory.check()
 
     def eof_received(self) -> bool:
         self.ended = True
@@ -425,6 +351,18 @@ class Peer(Account, asyncio.Protocol):
             return False
         self.transport.close()
         return True
+
+    def _brake(self, size: int, messages: int) -> None:
+        if size >= READ_SIZE:
+            self._server.flush.rest(self)
+        if self._server.pacing.active:
+            self._server.pacing.rest(self)
+        if self._server.slow_consumers.block.active:
+            self._server.slow_consumers.block.rest(self)
+        if self.throttle is not None:
+            self.throttle.spend(messages, size)
+        if self._server.flush.room < 0:
+            self._server.memory.check()
 
     def _received(self, frames: bytes, messages: int) -> None:
         if frames:

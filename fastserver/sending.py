@@ -11,14 +11,12 @@ __all__ = ["send_all"]
 if TYPE_CHECKING:
     from asyncio import WriteTransport
 
-    from fastserver.channel import Member
+    from fastserver.fastpath import Member
 
 
-def send_all(
-    ready: dict[Member, WriteTransport], own: dict[Member, list[tuple[int, int, int]]], blob: bytes
-) -> list[tuple[Member, int]]:
-    """Send `blob` to each of `ready` whose `peer.descriptor` is a socket, without what `own` says is its own (start,
-    end, messages). Each of them must have an empty transport.
+def send_all(ready: dict[Member, WriteTransport], blob: bytes) -> list[tuple[Member, int]]:
+    """Send `blob` to each of `ready` whose `peer.descriptor` is a socket, without what is its own. Each of them must
+    have an empty transport.
 
     The members that did not take all that is theirs, each with how many bytes it took: the rest, and errors, are
     for its transport. This one, which stands in for the compiled one, sends nothing.

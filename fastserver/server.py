@@ -109,6 +109,7 @@ class Server:
         self.time = self.timeouts.time = loop.time
         self.call_later = self.timeouts.call_later = loop.call_later
         self.log = Log(self.config.log_messages, self.config.mode != "lines", loop.call_later)
+        self.flush.time = loop.time
         self.flush.call_soon = loop.call_soon
         self.flush.call_later = loop.call_later
         self.pacing.time = loop.time
@@ -276,6 +277,9 @@ class Server:
             self.log.line(WARNING, "accepting again; %(refused)d peers were refused", refused=self._refused)
             self._refused = 0
         self.admission.admitted(peer, now)
+        # Looked at here, so that another level of the log counts from the next connection on.
+        seen = self.handlers.hear or self.config.echo or self.log.shows_messages
+        self.flush.relaying = None if seen else self.everyone
         self.peers.add(peer)
         self.timeouts.watch()
         self.heartbeat.watch()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import gc
+from types import SimpleNamespace
 from typing import Any, cast
 
 from fastserver.backlog import SEGMENT, Cursor, Segment, past
-from fastserver.channel import Batch, Channel, Member
+from fastserver.channel import Channel
+from fastserver.fastpath import Batch, Endpoint, Member
 
 
 def join(channel: Channel) -> Member:
-    return channel.join(cast(Any, object()), cast(Any, object()))
+    peer = Endpoint(SimpleNamespace(flush=None), cast(Any, None))
+    return channel.join(cast(Any, peer), cast(Any, object()))
 
 
 def batch(channel: Channel, *pieces: tuple[Member | None, bytes, int]) -> Batch:
@@ -20,7 +23,7 @@ def batch(channel: Channel, *pieces: tuple[Member | None, bytes, int]) -> Batch:
 
 
 def publish(channel: Channel, frames: bytes, sender: Member | None = None) -> None:
-    batch(channel, (sender, frames, frames.count(b"\n")))
+    batch(channel, (sender, frames, frames.count(b"\n"))).close()
 
 
 def everything(cursor: Cursor) -> tuple[bytes, int]:
@@ -37,14 +40,14 @@ def test_batch_of_one_read_is_that_very_object() -> None:
     frames = b"one\ntwo\n"
     made = batch(channel, (sender, frames, 2))
     assert made.blob is frames
-    assert made.without(sender) == ([], 0)
+    assert made.to(sender) == ([], 0)
 
 
 def test_senders_are_left_out_without_copies() -> None:
     channel = Channel("")
     one, two = join(channel), join(channel)
     made = batch(channel, (one, b"1\n", 1), (two, b"2\n2\n", 2), (one, b"3\n", 1), (None, b"4\n", 1))
-    parts, messages = made.without(one)
+    parts, messages = made.to(one)
     assert (b"".join(parts), messages) == (b"2\n2\n4\n", 3)
     assert all(part.obj is made.blob for part in parts)
     assert one.offered == (3, 6)

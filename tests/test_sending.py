@@ -9,11 +9,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from fastserver import sending
+from fastserver.fastpath import Collector, Endpoint, Member
 
 COMPILED = sending.send_all.__module__ == "fastserver._sending"
 compiled = pytest.mark.skipif(not COMPILED, reason="nothing is sent beneath a transport without the compiled one")
@@ -27,7 +28,9 @@ class Hearer:
         self.ours, self.theirs = socket.socketpair()
         for end in (stack.enter_context(self.ours), stack.enter_context(self.theirs)):
             end.setblocking(False)
-        self.peer = SimpleNamespace(descriptor=self.ours.fileno())
+        self.peer = Endpoint(SimpleNamespace(flush=None), cast(Any, None))
+        self.peer.descriptor = self.ours.fileno()
+        self.member = Member(Collector(), self.peer)
         self.transport: Any = SimpleNamespace(is_closing=lambda: closing)
 
     def heard(self) -> bytes:
@@ -47,11 +50,10 @@ def stack() -> Iterator[ExitStack]:
         yield opened
 
 
-def send(hearers: list[Hearer], blob: bytes = BATCH, own: dict[Hearer, Any] | None = None) -> dict[Hearer, int]:
+def send(hearers: list[Hearer], blob: bytes = BATCH) -> dict[Hearer, int]:
     """Send `blob` to all; those that did not take all of it, and how much they took."""
-    ready: Any = {hearer: hearer.transport for hearer in hearers}
-    rest: Any = sending.send_all(ready, own or {}, blob)
-    return dict(rest)
+    rest = dict(sending.send_all({hearer.member: hearer.transport for hearer in hearers}, blob))
+    return {hearer: rest[hearer.member] for hearer in hearers if hearer.member in rest}
 
 
 @compiled
@@ -68,7 +70,8 @@ def test_what_it_sent_itself_is_left_out(stack: ExitStack, start: int, end: int)
     if start >= end:
         return
     sender, other = Hearer(stack), Hearer(stack)
-    assert send([sender, other], own={sender: [(start, end, 1)]}) == {}
+    sender.member.own_start, sender.member.own_end = start, end
+    assert send([sender, other]) == {}
     assert sender.heard() == BATCH[:start] + BATCH[end:]
     assert other.heard() == BATCH
 
@@ -76,7 +79,8 @@ def test_what_it_sent_itself_is_left_out(stack: ExitStack, start: int, end: int)
 @compiled
 def test_who_sent_it_in_several_places_is_left_to_its_transport(stack: ExitStack) -> None:
     sender = Hearer(stack)
-    assert send([sender], own={sender: [(0, 7, 1), (14, 21, 1)]}) == {sender: 0}
+    sender.member.own_end, sender.member.own_more = 7, [(14, 21, 1)]
+    assert send([sender]) == {sender: 0}
     assert sender.heard() == b""
 
 
@@ -115,7 +119,7 @@ def test_without_the_compiled_one_the_transports_get_it_all() -> None:
     code = (
         "import sys; from fastserver.sending import send_all;"
         "assert 'fastserver._sending' not in sys.modules;"
-        "assert send_all({1: None, 2: None}, {}, b'hi') == [(1, 0), (2, 0)]"
+        "assert send_all({1: None, 2: None}, b'hi') == [(1, 0), (2, 0)]"
     )
     environment = {**os.environ, "FASTSERVER_PURE_PYTHON": "1"}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
