@@ -23,6 +23,7 @@ else:
         ],
         include_path=["ext"],
         build_dir="build",  # where the C goes
+        force=True,  # it would not notice that a .pxd has changed
         # Annotations are for the checker of types; what is typed for the compiler stands in the .pxd.
         compiler_directives={"language_level": "3", "linetrace": trace, "annotation_typing": False, "binding": False},
     )

@@ -13,4 +13,4 @@ if not TYPE_CHECKING and os.environ.get("FASTSERVER_PURE_PYTHON") != "1":
     from contextlib import suppress
 
     with suppress(ImportError):
-        from fastserver._fastpath import READ_SIZE, Batch, Collector, Endpoint, Member, Tick
+        from fastserver._fastpath import Batch, Collector, Endpoint, Member, Tick

@@ -2,6 +2,8 @@
 
 cimport cython
 
+cdef Py_ssize_t MAX_BATCH, READ_SIZE
+
 
 @cython.final
 cdef class Member:
@@ -17,7 +19,6 @@ cdef class Member:
 
 
 @cython.final
-@cython.freelist(4)
 cdef class Batch:
     cdef public Collector channel
     cdef public long long start, messages, order
@@ -43,7 +44,6 @@ cdef class Collector:
 
 
 @cython.final
-@cython.freelist(4)
 cdef class Stretch:
     cdef public Collector channel
     cdef public Member sender
@@ -61,7 +61,7 @@ cdef class Tick:
     cdef public Stretch _stretch
     cdef public long long _order, _flushed
     cpdef publish(self, Collector channel, Member sender, bytes frames, long long messages)
-    @cython.locals(batches=list, batch=Batch, channel=Collector, flushed=cython.longlong)
+    @cython.locals(batches=list, batch=Batch, channel=Collector, first=Collector, flushed=cython.longlong)
     cpdef run(self)
     @cython.locals(one=Stretch)
     cdef _publish_stretch(self)
@@ -78,3 +78,5 @@ cdef class Endpoint:
     cdef public double _clock, _since
     cdef public int descriptor, _paused
     cdef public bint ended, stuck, closed, _closing
+    @cython.locals(size=Py_ssize_t, messages=cython.longlong, frames=bytes, tick=Tick)
+    cpdef data_received(self, data)

@@ -349,7 +349,9 @@ class Tick:
             return
         flushed = self._flushed
         if len(self._dirty) == 1:
-            batch: Batch = self._dirty.pop().batch()
+            first: Collector = self._dirty[0]
+            batch = first.batch()
+            self._dirty.clear()
             self._flushed += len(batch.blob)
             self._writing = True
             self._write(batch)
