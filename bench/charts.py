@@ -18,6 +18,9 @@ def charts(data: dict[str, Any]) -> dict[str, str]:
     peers = [count for count in (1, 10, 100, 1000) if f"fanout[64B-1x{count}]" in cost]
     if len(peers) > 1:
         found["fanout.svg"] = _lines(cost, peers)
+    interval = data["sections"].get("interval", {})
+    if interval:
+        found["interval.svg"] = _curves(interval)
     bars = {
         "1 → 100, 256 messages at a time": "fanout[64B-1x100-256]",
         "100 to each other, one message each": "all-to-all[64B-100]",
@@ -54,6 +57,32 @@ def _lines(cost: dict[str, Any], peers: list[int]) -> str:
     axes.yaxis.set_minor_formatter("{x:g}")
     axes.grid(True, alpha=0.25)
     axes.legend(fontsize=8, ncols=2, frameon=False)
+    return _svg(figure)
+
+
+def _curves(interval: dict[str, Any]) -> str:
+    """For each load: what a delivery costs over how long it takes, a point for each interval."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    figure, axes = _figure(7, 4)
+    for measure, kept in interval.items():
+        named = [(name, one["figures"]) for name, one in kept["outcomes"].items() if "figures" in one]
+        if not named:
+            continue
+        across = [figures["p50 µs"] / 1e3 for _, figures in named]
+        up = [figures["ns"] for _, figures in named]
+        axes.plot(across, up, marker="o", label=measure)
+        for (name, _), x, y in zip(named, across, up, strict=True):
+            label = "off" if name == "fastserver" else name
+            axes.annotate(label, (x, y), textcoords="offset points", xytext=(4, 5), fontsize=7)
+    axes.set(xscale="log", yscale="log", xlabel="latency p50, ms", ylabel="processor time per delivery, ns")
+    axes.set_title("--flush-interval: what it saves, and what it costs", fontsize=11)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_locator(NullLocator())
+    axes.grid(True, alpha=0.25)
+    axes.legend(fontsize=8, frameon=False)
     return _svg(figure)
 
 

@@ -8,17 +8,19 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from statistics import quantiles
 from typing import Final
 
 from contest import CACHING, Contestant, Running
 from loads import Held, Leading, Timed, opened, run
-from rivals import BROADCASTING, CONTESTANTS, HANDLING, MODES
+from rivals import BROADCASTING, COALESCING, CONTESTANTS, HANDLING, INTERVALS, MODES
 from shapes import ALL_TO_ALL, BATCHES, FANOUT, Shape
 
 from fastserver.descriptors import raise_limit
+from fastserver.load import run as bench
+from fastserver.load.errors import LoadError
 from fastserver.load.wire import Role
 
 Figures = dict[str, float]
@@ -73,7 +75,11 @@ def rate(shape: Shape, server: Running, seconds: float) -> Figures:
 
 def latency(shape: Shape, share: float | None, server: Running, seconds: float) -> Figures:
     """How long messages take, at 1000 a second, or at a share of what the server can do."""
-    messages = 1000.0 if share is None else share * most(shape, server, seconds)
+    return timed(shape, 1000.0 if share is None else share * most(shape, server, seconds), server, seconds)
+
+
+def timed(shape: Shape, messages: float, server: Running, seconds: float) -> Figures:
+    """How long messages of one sender take, at so many a second."""
     found, timed = run(server, shape.plan(server, rate=messages, duration=seconds), Timed)
     percentiles = quantiles(timed.latencies, n=100)
     return {
@@ -82,6 +88,21 @@ def latency(shape: Shape, share: float | None, server: Running, seconds: float) 
         "messages per second": found.messages / found.seconds,
         "asked for": messages,
         "ns": found.nanoseconds,
+    }
+
+
+def exchanged(messages: float, server: Running, seconds: float) -> Figures:
+    """How long messages of 20 to each other take, at so many a second in all, each from when it was due."""
+    plan = Shape("all-to-all", 64, 20).plan(server, rate=messages, duration=seconds)
+    found = bench.run(replace(plan, check=seconds))
+    assert found.throughput is not None
+    if found.check is None or found.check.latency is None:
+        raise LoadError(found.problem or "nothing came")
+    return {
+        "p99 µs": found.check.latency.p99 * 1e6,
+        "p50 µs": found.check.latency.p50 * 1e6,
+        "ns": (found.throughput.server_per_delivery or 0.0) * 1e9,
+        "lost": found.throughput.lost + found.check.lost,
     }
 
 
@@ -166,8 +187,10 @@ def hear(server: Running, seconds: float) -> Figures:
     return {"ns": (server.processor_time() - processor) / messages * 1e9, "per second": messages / took}
 
 
-def _shapes(take: Callable[[Shape, Running, float], Figures], shapes: list[Shape]) -> tuple[Measure, ...]:
-    return tuple(Measure(str(shape), partial(take, shape), shape.connections) for shape in shapes)
+def _shapes(
+    take: Callable[[Shape, Running, float], Figures], shapes: list[Shape], fresh: bool = False
+) -> tuple[Measure, ...]:
+    return tuple(Measure(str(shape), partial(take, shape), shape.connections, fresh) for shape in shapes)
 
 
 HUNDRED: Final = Shape("fanout", 64, 100)
@@ -177,9 +200,10 @@ SECTIONS: Final = (
         "cost",
         "Processor time of the server per delivery, in lockstep",
         "The next write comes once all receivers have the last one, and in all-to-all the server is held until all "
-        "have written, so that every server finds the same amount at a time. Nanoseconds of all its threads.",
+        "have written, so that every server finds the same amount at a time. Nanoseconds of all its threads. Each run "
+        "has a process of its own: where few hear, one and the same program differs by a fifth from start to start.",
         ("ns",),
-        _shapes(cost, [*FANOUT, *BATCHES, *ALL_TO_ALL]),
+        _shapes(cost, [*FANOUT, *BATCHES, *ALL_TO_ALL], fresh=True),
     ),
     Section(
         "rate",
@@ -197,6 +221,7 @@ SECTIONS: Final = (
                 *(shape for shape in ALL_TO_ALL if shape.peers * shape.batch < 4800),
             ],
         ),
+        (*CONTESTANTS, COALESCING),
     ),
     Section(
         "latency",
@@ -252,8 +277,26 @@ SECTIONS: Final = (
                 Shape("all-to-all", 64, 100),
                 Shape("all-to-all", 64, 100, 16),
             ],
+            fresh=True,
         ),
         MODES,
+    ),
+    Section(
+        "interval",
+        "What --flush-interval brings, and costs",
+        "Small messages that come faster than each could be written to everyone alone. Latency of fan-out until the "
+        "kernel had the message for the receiver; of 20 to each other until a program had it, from when it was due.",
+        ("ns", "p50 µs", "p99 µs"),
+        (
+            *(
+                Measure(f"1 → 100, {rate} a second", partial(timed, HUNDRED, float(rate)), 102, fresh=True)
+                for rate in (500, 2000, 8000)
+            ),
+            Measure("20 to each other, 1000 a second", partial(exchanged, 1000.0), 22, fresh=True),
+        ),
+        INTERVALS,
+        base="fastserver",
+        seconds=4.0,
     ),
     Section(
         "handlers",

