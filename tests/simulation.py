@@ -187,6 +187,11 @@ class Simulation:
         self.server.attach(cast(asyncio.AbstractEventLoop, self.loop))
         self._numbers = count(1)
 
+    @property
+    def collecting(self) -> bool:
+        """Whether the end of a tick is awaited; what one sends who was heard alone before goes out without that."""
+        return self.server.flush._scheduled
+
     def connect(self, room: int = 1 << 40, role: Role = Role.BOTH, host: str = "127.0.0.1") -> tuple[Peer, Transport]:
         """A new peer and its connection, whose kernel takes `room` bytes."""
         peer = self.server.accept(Listener(self.server.config.mode, role=role))

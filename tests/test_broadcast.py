@@ -92,6 +92,8 @@ class Broadcast(RuleBasedStateMachine):
                 known.peer.data_received(stream[start:cut])
                 start = cut
         self.collected += [(known, frame) for frame in complete]
+        if not self.simulation.collecting:
+            self.tick()
 
     @rule(known=peers, room=st.integers(1, 100_000))
     def read(self, known: Known, room: int) -> None:

@@ -1,4 +1,4 @@
-"""The fast path: the compiled one is what its twin is. What both do is tested by everything that uses a server."""
+"""The fast path: the compiled one is what its twin is, and when what was sent goes out."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from simulation import Simulation
 
 from fastserver import Channel, Peer
 from fastserver.flush import Flush
@@ -30,3 +31,34 @@ def test_the_compiled_one_is_used_unless_the_twin_is_asked_for() -> None:
     assert issubclass(Peer, used.Endpoint)
     assert issubclass(Channel, used.Collector)
     assert issubclass(Flush, used.Tick)
+
+
+def test_one_who_alone_was_heard_last_is_not_kept_waiting() -> None:
+    simulation = Simulation(log_messages=0)
+    (one, _), (two, _), (_, hearing) = (simulation.connect() for _ in range(3))
+    one.data_received(b"first\n")
+    assert hearing.sent == b""  # another may be readable in the same poll
+    simulation.loop.tick()
+    one.data_received(b"second\n")
+    assert hearing.sent == b"first\nsecond\n"
+    two.data_received(b"third\n")
+    one.data_received(b"fourth\n")
+    simulation.loop.tick()
+    one.data_received(b"fifth\n")
+    two.data_received(b"sixth\n")
+    assert hearing.sent == b"first\nsecond\nthird\nfourth\n"
+    simulation.loop.tick()
+    assert hearing.sent == b"first\nsecond\nthird\nfourth\nfifth\nsixth\n"
+
+
+@pytest.mark.parametrize("settings", [{"flush_interval": 0.1}, {"echo": True}, {"log_messages": 5}])
+def test_others_wait_for_the_end_of_the_tick(settings: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "fastserver")
+    simulation = Simulation(**{"log_messages": 0, **settings})
+    (one, _), (_, hearing) = simulation.connect(), simulation.connect()
+    for count in (1, 2, 3):
+        one.data_received(b"again\n")
+        assert hearing.sent == b"again\n" * (count - 1)
+        simulation.loop.tick()
+        simulation.loop.advance(0.1)
+        assert hearing.sent == b"again\n" * count

@@ -87,6 +87,8 @@ class Policies(RuleBasedStateMachine):
             others = [one for one in self.known if one is not known and one.open]
             self.calls += [(others, payload) for payload in payloads]
             known.peer.data_received(b"".join([self.frame(payload) for payload in payloads]))
+            if not self.simulation.collecting:
+                self.tick()
 
     @rule(known=peers, size=st.sampled_from([0, 60, 3000, 70_000]))
     def tell(self, known: Known, size: int) -> None:

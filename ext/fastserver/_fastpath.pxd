@@ -59,8 +59,9 @@ cdef class Tick:
     cdef public bint _scheduled, _writing
     cdef public list _dirty, _resting, _stalled, _broken
     cdef public Stretch _stretch
-    cdef public long long _order, _flushed
+    cdef public long long _order, _flushed, _speaker
     cpdef publish(self, Collector channel, Member sender, bytes frames, long long messages)
+    cdef pass_on(self, Endpoint sender, bytes frames, long long messages)
     @cython.locals(batches=list, batch=Batch, channel=Collector, first=Collector, flushed=cython.longlong)
     cpdef run(self)
     @cython.locals(one=Stretch)

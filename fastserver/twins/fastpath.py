@@ -257,6 +257,7 @@ class Tick:
         "_resting",
         "_scheduled",
         "_send_all",
+        "_speaker",
         "_stalled",
         "_stretch",
         "_writing",
@@ -289,6 +290,7 @@ class Tick:
         self._stretch: Stretch | None = None  # published when something else is, or the tick ends
         self._last: Collector | None = None
         self._order = 0
+        self._speaker = 0  # the number of the peer that alone was heard in the last tick
         self._resting: list[Any] = []
         self._writing = False
         self._stalled: list[Any] = []
@@ -314,6 +316,26 @@ class Tick:
         channel.size += len(frames)
         if channel.size >= MAX_BATCH:
             self.run()
+
+    def pass_on(self, sender: Endpoint, frames: bytes, messages: int) -> None:
+        """`publish` what `sender` sent, where it is relayed at once; one who alone was heard last is not kept waiting.
+
+        To wait for others that were readable in the same poll takes a third of what such a message costs us.
+        """
+        channel = self.relaying
+        assert channel is not None
+        if self._scheduled:
+            self._speaker = 0  # this tick has heard several
+            self.publish(channel, sender.member, frames, messages)
+        elif sender.id == self._speaker and self._interval is None:
+            self.began = self.time()
+            self._scheduled = True  # it ends here
+            self.publish(channel, sender.member, frames, messages)
+            self._scheduled = False
+            self.run()
+        else:
+            self._speaker = sender.id
+            self.publish(channel, sender.member, frames, messages)
 
     def relay(self, channel: Collector, sender: Member | None, frames: bytes, start: int, end: int) -> None:
         """`publish` one message, `frames[start:end]`."""
@@ -491,7 +513,7 @@ class Endpoint:
                 self.last_message = tick.time()
                 self._server.receive(self, frames, messages)
             else:
-                tick.publish(tick.relaying, self.member, frames, messages)
+                tick.pass_on(self, frames, messages)
                 self.last_message = tick.began
         tick.room -= size
         if size >= READ_SIZE or tick.behind or self.throttle is not None or tick.room < 0:
