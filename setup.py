@@ -18,7 +18,9 @@ else:
             for name, source in (
                 ("_splitters", "ext/_splitters.pyx"),
                 ("_sending", "ext/_sending.pyx"),
-                ("_fastpath", "fastserver/twins/fastpath.py"),
+                ("_batch", "fastserver/twins/batch.py"),
+                ("_tick", "fastserver/twins/tick.py"),
+                ("_endpoint", "fastserver/twins/endpoint.py"),
             )
         ],
         include_path=["ext"],

@@ -4,7 +4,7 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memset
 
-from fastserver._fastpath cimport Member
+from fastserver._batch cimport Member
 
 
 cdef extern from *:
@@ -47,9 +47,9 @@ def send_all(dict ready, bytes blob) -> list:
         if member.own_more is not None or transport.is_closing():
             taken = 0
         elif member.own_end:
-            taken = send_without(member.peer.descriptor, data, size, member.own_start, member.own_end)
+            taken = send_without(member.descriptor, data, size, member.own_start, member.own_end)
         else:
-            taken = send(member.peer.descriptor, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+            taken = send(member.descriptor, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
         if taken != wanted:
             rest.append((member, max(0, taken)))
     return rest

@@ -1,6 +1,6 @@
 """The flush: at the end of a tick, one write per peer; and the peers that could not take theirs.
 
-The tick itself, and the writes of those that keep up, are in the fast path (see twins/fastpath.py).
+The tick itself, and the writes of those that keep up, are in the fast path (see fastpath.py).
 
 Rules:
 - A transport's high-water mark is 0, so `pause_writing` means that the kernel did not take everything, and a

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from fastserver.fastpath import COMPILED
 
 __all__ = ["send_all"]
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def send_all(ready: dict[Member, WriteTransport], blob: bytes) -> list[tuple[Member, int]]:
-    """Send `blob` to each of `ready` whose `peer.descriptor` is a socket, without what is its own. Each of them must
+    """Send `blob` to each of `ready` whose `descriptor` is a socket, without what is its own. Each of them must
     have an empty transport.
 
     The members that did not take all that is theirs, each with how many bytes it took: the rest, and errors, are
@@ -24,6 +25,6 @@ def send_all(ready: dict[Member, WriteTransport], blob: bytes) -> list[tuple[Mem
     return [(member, 0) for member in ready]
 
 
-if not TYPE_CHECKING and os.environ.get("FASTSERVER_PURE_PYTHON") != "1":
+if not TYPE_CHECKING and COMPILED:
     with suppress(ImportError):
         from fastserver._sending import send_all

@@ -8,12 +8,11 @@ from typing import Any, cast
 
 from fastserver.backlog import SEGMENT, Cursor, Segment, past
 from fastserver.channel import Channel
-from fastserver.fastpath import Batch, Endpoint, Member
+from fastserver.fastpath import Batch, Member
 
 
 def join(channel: Channel) -> Member:
-    peer = Endpoint(SimpleNamespace(flush=None), cast(Any, None))
-    return channel.join(cast(Any, peer), cast(Any, object()))
+    return channel.join(cast(Any, SimpleNamespace(descriptor=-1)), cast(Any, object()))
 
 
 def batch(channel: Channel, *pieces: tuple[Member | None, bytes, int]) -> Batch:

@@ -3,34 +3,42 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 import pytest
 from simulation import Simulation
 
-from fastserver import Channel, Peer
+from fastserver import Channel, Peer, fastpath
 from fastserver.flush import Flush
-from fastserver.twins import fastpath as twin
 
-compiled: Any = None
-with suppress(ImportError):  # the last test fails then, unless twins were asked for
-    from fastserver import _fastpath as compiled
+KINDS = ("batch.Batch", "batch.Collector", "batch.Member", "endpoint.Endpoint", "tick.Stretch", "tick.Tick")
 
 
-@pytest.mark.parametrize("kind", ["Batch", "Collector", "Endpoint", "Member", "Stretch", "Tick"])
+def twin(kind: str) -> Any:
+    module, _, name = kind.partition(".")
+    return getattr(import_module(f"fastserver.twins.{module}"), name)
+
+
+def compiled(kind: str) -> Any:
+    module, _, name = kind.partition(".")
+    return getattr(import_module(f"fastserver._{module}"), name)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_compiled_one_has_every_field_of_the_twin(kind: str) -> None:
-    if compiled is None:
-        pytest.skip("not compiled")
-    fields = set(getattr(twin, kind).__slots__)
-    assert fields <= set(dir(getattr(compiled, kind)))
+    if not fastpath.COMPILED:
+        pytest.skip("not compiled, or not to be used")
+    assert set(twin(kind).__slots__) <= set(dir(compiled(kind)))
 
 
 def test_the_compiled_one_is_used_unless_the_twin_is_asked_for() -> None:
-    used: Any = twin if os.environ.get("FASTSERVER_PURE_PYTHON") == "1" else compiled
-    assert issubclass(Peer, used.Endpoint)
-    assert issubclass(Channel, used.Collector)
-    assert issubclass(Flush, used.Tick)
+    asked = os.environ.get("FASTSERVER_PURE_PYTHON") == "1"
+    assert fastpath.COMPILED is not asked
+    used = twin if asked else compiled
+    assert issubclass(Peer, used("endpoint.Endpoint"))
+    assert issubclass(Channel, used("batch.Collector"))
+    assert issubclass(Flush, used("tick.Tick"))
 
 
 def test_one_who_alone_was_heard_last_is_not_kept_waiting() -> None:

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from fastserver import sending
-from fastserver.fastpath import Collector, Endpoint, Member
+from fastserver.fastpath import Collector, Member
 
 COMPILED = sending.send_all.__module__ == "fastserver._sending"
 compiled = pytest.mark.skipif(not COMPILED, reason="nothing is sent beneath a transport without the compiled one")
@@ -28,9 +28,7 @@ class Hearer:
         self.ours, self.theirs = socket.socketpair()
         for end in (stack.enter_context(self.ours), stack.enter_context(self.theirs)):
             end.setblocking(False)
-        self.peer = Endpoint(SimpleNamespace(flush=None), cast(Any, None))
-        self.peer.descriptor = self.ours.fileno()
-        self.member = Member(Collector(), self.peer)
+        self.member = Member(Collector(), SimpleNamespace(descriptor=self.ours.fileno()))
         self.transport: Any = SimpleNamespace(is_closing=lambda: closing)
 
     def heard(self) -> bytes:
@@ -101,7 +99,7 @@ def test_who_takes_a_part_says_how_much(stack: ExitStack) -> None:
 @compiled
 def test_the_number_of_a_socket_that_is_closing_may_be_anothers(stack: ExitStack) -> None:
     gone, other = Hearer(stack, closing=True), Hearer(stack)
-    gone.peer.descriptor = other.peer.descriptor
+    gone.member.descriptor = other.member.descriptor
     assert send([gone, other]) == {gone: 0}
     assert other.heard() == BATCH
 
@@ -110,7 +108,7 @@ def test_the_number_of_a_socket_that_is_closing_may_be_anothers(stack: ExitStack
 def test_errors_are_for_the_transport(stack: ExitStack) -> None:
     broken, none, well = Hearer(stack), Hearer(stack), Hearer(stack)
     broken.theirs.close()
-    none.peer.descriptor = -1
+    none.member.descriptor = -1
     assert send([broken, none, well]) == {broken: 0, none: 0}
     assert well.heard() == BATCH
 

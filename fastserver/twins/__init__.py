@@ -1,1 +1,1 @@
-"""Pure-Python twins of the compiled splitters: the specification, the test oracle, the fallback."""
+"""Pure-Python twins of what is compiled: the specification, the test oracle, the fallback."""

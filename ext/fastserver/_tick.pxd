@@ -1,0 +1,35 @@
+# The types of fastserver/twins/tick.py, which is compiled as fastserver._tick.
+
+cimport cython
+
+cimport fastserver._batch as _batch
+
+cdef Py_ssize_t MAX_BATCH
+
+
+@cython.final
+cdef class Stretch:
+    cdef public _batch.Collector channel
+    cdef public _batch.Member sender
+    cdef public bytes frames
+    cdef public Py_ssize_t start, end, messages
+
+
+cdef class Tick:
+    cdef public object call_soon, call_later, time, began, _interval, _send_all, _end
+    cdef public _batch.Collector relaying, _last
+    cdef public set behind
+    cdef public double room
+    cdef public bint _scheduled, _writing
+    cdef public list _dirty, _resting, _stalled, _broken
+    cdef public Stretch _stretch
+    cdef public long long _order, _flushed, _speaker
+    cpdef publish(self, _batch.Collector channel, _batch.Member sender, bytes frames, long long messages)
+    cdef pass_on(self, long long number, _batch.Member sender, bytes frames, long long messages)
+    @cython.locals(batches=list, batch=_batch.Batch, channel=_batch.Collector, first=_batch.Collector, flushed=cython.longlong)
+    cpdef run(self)
+    @cython.locals(one=Stretch)
+    cdef _publish_stretch(self)
+    cdef _schedule(self)
+    @cython.locals(member=_batch.Member)
+    cdef _write(self, _batch.Batch batch)

@@ -1,0 +1,109 @@
+"""The endpoint: what a peer does with the bytes it sends. What is rarer is for `Peer`, which is one.
+
+Part of the fast path (see `fastserver.fastpath`): compiled as `fastserver._endpoint`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fastserver.errors import FrameError
+from fastserver.pause import Pause
+
+if TYPE_CHECKING:
+    from fastserver.errors import CloseReason
+    from fastserver.framing import Splitter
+    from fastserver.throttle import Throttle
+    from fastserver.twins.batch import Member
+    from fastserver.twins.tick import Tick
+
+READ_SIZE: Final = 256_000
+"""Bytes of uvloop's read buffer. A read that fills it is one of up to 32 in the same poll."""
+
+
+class Endpoint:
+    """What a peer does with the bytes it sends, and the state of its connection."""
+
+    __slots__ = (
+        "_clock",
+        "_closing",
+        "_paused",
+        "_server",
+        "_since",
+        "_tick",
+        "bytes_in",
+        "closed",
+        "descriptor",
+        "ended",
+        "id",
+        "last_message",
+        "member",
+        "messages_in",
+        "reason",
+        "splitter",
+        "stuck",
+        "throttle",
+    )
+
+    def __init__(self, server: Any, splitter: Splitter) -> None:
+        self.id = 0
+        """Its number; the server gives each peer another."""
+        self.reason: CloseReason | None = None
+        """Why it is closing or closed; None while it is heard."""
+        self.member: Member | None = None
+        """It, in the channel that everyone is in who hears."""
+        self.throttle: Throttle | None = None
+        """What keeps it to its rates, if there are any."""
+        self.splitter = splitter
+        self.descriptor = -1
+        """The socket to which its transport passes on what it is given, as it is; -1 if there is none such."""
+        self.ended = False
+        """Its stream has ended: it sends nothing more."""
+        self.stuck = False
+        """Its transport holds bytes that the kernel has not taken."""
+        self.closed = False
+        """Its connection is gone."""
+        self.messages_in = 0
+        self.bytes_in = 0
+        self.last_message: float | None = None
+        """Loop time of its last read that completed a message, seconds."""
+        self._server = server
+        self._tick: Tick = server.flush
+        self._closing = False
+        self._paused: int = Pause.NONE
+        # While it is read, how much `read_time` is behind the loop's, seconds; while it is not, where that stands.
+        self._clock = 0.0
+        self._since = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        if self.reason is not None:
+            return  # closing: read on, so that the end is not a reset, but hear nothing
+        size = len(data)
+        self.bytes_in += size
+        tick = self._tick
+        try:
+            frames = self.splitter.feed(data)
+        except FrameError as error:
+            self._frame_error(error)
+            return
+        messages = 0
+        if frames:
+            messages = self.splitter.count
+            self.messages_in += messages
+            if tick.relaying is None:
+                self.last_message = tick.time()
+                self._server.receive(self, frames, messages)
+            else:
+                tick.pass_on(self.id, self.member, frames, messages)
+                self.last_message = tick.began
+        tick.room -= size
+        if size >= READ_SIZE or tick.behind or self.throttle is not None or tick.room < 0:
+            self._brake(size, messages)
+
+    def _brake(self, size: int, messages: int) -> None:
+        """It was read: `size` bytes that completed that many messages. Read it no further, if there is cause."""
+        raise NotImplementedError
+
+    def _frame_error(self, error: FrameError) -> None:
+        """It sent what is no frame."""
+        raise NotImplementedError

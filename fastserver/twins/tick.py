@@ -1,0 +1,240 @@
+"""The tick: what is published in a turn of the loop, written at its end. What is rarer is for `Flush`, which is one.
+
+Part of the fast path (see `fastserver.fastpath`): compiled as `fastserver._tick`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from fastserver.backlog import past
+from fastserver.pause import Pause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fastserver.backlog import Part
+    from fastserver.twins.batch import Batch, Collector, Member
+
+MAX_BATCH: Final = 1024 * 1024
+"""Bytes collected for a channel after which it is flushed without waiting for the end of the tick."""
+
+
+class Stretch:
+    """Messages of one sender that were relayed one after another and lie so in what it sent: they become one piece."""
+
+    __slots__ = ("channel", "end", "frames", "messages", "sender", "start")
+
+    def __init__(self, channel: Collector, sender: Member | None, frames: bytes, start: int, end: int) -> None:
+        self.channel = channel
+        self.sender = sender
+        self.frames = frames
+        self.start = start
+        self.end = end
+        self.messages = 1
+
+
+class Tick:
+    """Collects what is published in a tick, and writes it at its end.
+
+    A tick ends with a turn of the loop, or lasts `interval` seconds. `send_all` is that of `fastserver.sending`;
+    `call_soon`, `call_later` and `time` are the loop's, set when there is one.
+    """
+
+    __slots__ = (
+        "_broken",
+        "_dirty",
+        "_end",
+        "_flushed",
+        "_interval",
+        "_last",
+        "_order",
+        "_resting",
+        "_scheduled",
+        "_send_all",
+        "_speaker",
+        "_stalled",
+        "_stretch",
+        "_writing",
+        "began",
+        "behind",
+        "call_later",
+        "call_soon",
+        "relaying",
+        "room",
+        "time",
+    )
+
+    def __init__(self, interval: float | None, send_all: Callable[..., list[tuple[Member, int]]]) -> None:
+        self.call_soon: Callable[..., object] = _not_started
+        self.call_later: Callable[..., object] = _not_started
+        self.time: Callable[[], float] = _not_started
+        self.relaying: Collector | None = None
+        """Where what peers send is published at once, by who sent it; None if someone is to see it before."""
+        self.behind: set[Any] = set()
+        """Peers that have not taken all they were offered."""
+        self.room = float("inf")
+        """Bytes that can be received and flushed before what is held for peers is to be added up."""
+        self.began = 0.0
+        """Loop time at which something was first collected in this tick, seconds."""
+        self._interval = interval
+        self._send_all = send_all
+        self._end = self.end  # made once
+        self._scheduled = False
+        self._dirty: list[Any] = []
+        self._stretch: Stretch | None = None  # published when something else is, or the tick ends
+        self._last: Collector | None = None
+        self._order = 0
+        self._speaker = 0  # the number of the peer that alone was heard in the last tick
+        self._resting: list[Any] = []
+        self._writing = False
+        self._stalled: list[Any] = []
+        self._broken: list[Any] = []
+        self._flushed = 0
+
+    def publish(self, channel: Collector, sender: Member | None, frames: bytes, messages: int) -> None:
+        """Bring `frames` (complete, that many messages) to all of `channel`; not to `sender`, unless None."""
+        if self._stretch is not None:
+            self._publish_stretch()
+        if channel is not self._last:
+            self._last = channel
+            self._order += 1
+            if channel.pieces:
+                channel._begin_run(self._order)
+            else:
+                channel.order = self._order
+        if not channel.pieces:
+            self._dirty.append(channel)
+            if not self._scheduled:
+                self._schedule()
+        channel.pieces.append((sender, frames, messages))
+        channel.size += len(frames)
+        if channel.size >= MAX_BATCH:
+            self.run()
+
+    def pass_on(self, number: int, sender: Member | None, frames: bytes, messages: int) -> None:
+        """`publish` what the peer `number` sent, where it is relayed at once; one who alone was heard last is not kept
+        waiting.
+
+        To wait for others that were readable in the same poll takes a third of what such a message costs us.
+        """
+        channel = self.relaying
+        assert channel is not None
+        if self._scheduled:
+            self._speaker = 0  # this tick has heard several
+            self.publish(channel, sender, frames, messages)
+        elif number == self._speaker and self._interval is None:
+            self.began = self.time()
+            self._scheduled = True  # it ends here
+            self.publish(channel, sender, frames, messages)
+            self._scheduled = False
+            self.run()
+        else:
+            self._speaker = number
+            self.publish(channel, sender, frames, messages)
+
+    def relay(self, channel: Collector, sender: Member | None, frames: bytes, start: int, end: int) -> None:
+        """`publish` one message, `frames[start:end]`."""
+        stretch = self._stretch
+        if (
+            stretch is not None
+            and stretch.frames is frames
+            and stretch.end == start
+            and stretch.sender is sender
+            and stretch.channel is channel
+        ):
+            stretch.end = end
+            stretch.messages += 1
+            return
+        if stretch is not None:
+            self._publish_stretch()
+        self._stretch = Stretch(channel, sender, frames, start, end)
+        if not self._scheduled:
+            self._schedule()
+
+    def rest(self, sender: Any) -> None:
+        """Read `sender` no further until the tick is flushed: its last read came full."""
+        self._resting.append(sender)
+        sender.pause_reading(Pause.TICK)
+        if not self._scheduled:
+            self._schedule()
+
+    def run(self) -> None:
+        """Write what was collected, now."""
+        if self._stretch is not None:
+            self._publish_stretch()
+        if not self._dirty:
+            return
+        flushed = self._flushed
+        if len(self._dirty) == 1:
+            first: Collector = self._dirty[0]
+            batch = first.batch()
+            self._dirty.clear()
+            self._flushed += len(batch.blob)
+            self._writing = True
+            self._write(batch)
+            self._writing = False
+            if self._stalled or self._broken:
+                self._settle([batch])
+            batch.close()
+        else:
+            batches = [channel.batch() for channel in self._dirty]
+            self._dirty.clear()
+            self._writing = True
+            self._write_several(batches)
+            self._writing = False
+            if self._stalled or self._broken:
+                self._settle(batches)
+            for batch in batches:
+                self._flushed += len(batch.blob)
+                batch.close()
+        if self.behind:
+            self._look_after(self._flushed - flushed)
+
+    def end(self) -> None:
+        """The tick is over: write what was collected, and read on where that was waited for."""
+        self._scheduled = False
+        self.run()
+        if self._resting:
+            resting, self._resting = self._resting, []
+            for sender in resting:
+                sender.resume_reading(Pause.TICK)
+
+    def _publish_stretch(self) -> None:
+        one, self._stretch = self._stretch, None
+        if one is not None:
+            self.publish(one.channel, one.sender, one.frames[one.start : one.end], one.messages)
+
+    def _schedule(self) -> None:
+        self._scheduled = True
+        self.began = self.time()
+        if self._interval is None:
+            self.call_soon(self._end)
+        else:
+            self.call_later(self._interval, self._end)
+
+    def _write(self, batch: Batch) -> None:
+        for member, sent in self._send_all(batch.channel.ready, batch.blob):
+            parts: Sequence[Part] = past(batch.to(member)[0], sent)
+            if parts:
+                self._write_parts(member.peer, parts)
+
+    def _write_parts(self, peer: Any, parts: Sequence[Part]) -> None:
+        """Give the transport of `peer` what it is to pass on."""
+        raise NotImplementedError
+
+    def _write_several(self, batches: list[Batch]) -> None:
+        """Write batches of several channels."""
+        raise NotImplementedError
+
+    def _settle(self, batches: list[Batch]) -> None:
+        """Do what is due for those that did not take all of `batches`, which they were given. Nothing of it flushes."""
+        raise NotImplementedError
+
+    def _look_after(self, flushed: int) -> None:
+        """Look whether those that are behind are too far behind, `flushed` bytes later."""
+        raise NotImplementedError
+
+
+def _not_started(*_: object) -> Any:
+    raise RuntimeError("the server has not started")
