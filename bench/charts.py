@@ -73,7 +73,7 @@ def _curves(interval: dict[str, Any]) -> str:
         up = [figures["ns"] for _, figures in named]
         axes.plot(across, up, marker="o", label=measure)
         for (name, _), x, y in zip(named, across, up, strict=True):
-            label = "off" if name == "fastserver" else name
+            label = "off" if name == "fastserver" else name.removeprefix("fastserver, ")
             axes.annotate(label, (x, y), textcoords="offset points", xytext=(4, 5), fontsize=7)
     axes.set(xscale="log", yscale="log", xlabel="latency p50, ms", ylabel="processor time per delivery, ns")
     axes.set_title("--flush-interval: what it saves, and what it costs", fontsize=11)

@@ -52,9 +52,9 @@ def main(
     rendering: bool,
 ) -> None:
     # Not above: processes that only want this module's name would import it all.
-    from measures import SECTIONS
     from results import Results
     from rivals import CONTESTANTS
+    from sections import SECTIONS
 
     if listing:
         _list(SECTIONS, CONTESTANTS)

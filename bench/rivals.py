@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -23,7 +22,7 @@ from typing import Final
 from contest import Contestant, NotStarted
 from wires import MQTT, NATS, REDIS
 
-from fastserver.load.wire import WIRES, Wire
+from fastserver.load.wire import WIRES
 
 LINES: Final = WIRES["lines"]
 HERE: Final = Path(__file__).parent / "servers"
@@ -135,7 +134,7 @@ def fastserver(*options: str) -> Callable[[Path, int], Sequence[str]]:
     return lambda _, port: _python("-m", "fastserver", "--port", str(port), "--quiet", *options)
 
 
-def _script(name: str, *options: str) -> Callable[[Path, int], Sequence[str]]:
+def script(name: str, *options: str) -> Callable[[Path, int], Sequence[str]]:
     return lambda _, port: _python(str(HERE / name), str(port), *options)
 
 
@@ -251,7 +250,7 @@ CONTESTANTS: Final = (
     Contestant(
         name="twisted",
         wire=LINES,
-        command=_script("receiver.py"),
+        command=script("receiver.py"),
         missing=_module("twisted"),
         version=lambda: version("twisted"),
         install="pip install twisted",
@@ -260,7 +259,7 @@ CONTESTANTS: Final = (
     Contestant(
         name="asyncio streams",
         wire=LINES,
-        command=_script("streams.py"),
+        command=script("streams.py"),
         missing=lambda: "",
         version=platform.python_version,
         install="part of Python",
@@ -269,7 +268,7 @@ CONTESTANTS: Final = (
     Contestant(
         name="uvloop streams",
         wire=LINES,
-        command=_script("streams.py", "uvloop"),
+        command=script("streams.py", "uvloop"),
         missing=_module("uvloop"),
         version=lambda: version("uvloop"),
         install="pip install uvloop",
@@ -278,7 +277,7 @@ CONTESTANTS: Final = (
     Contestant(
         name="uvloop protocol",
         wire=LINES,
-        command=_script("protocol.py"),
+        command=script("protocol.py"),
         missing=_module("uvloop"),
         version=lambda: version("uvloop"),
         install="pip install uvloop",
@@ -286,54 +285,3 @@ CONTESTANTS: Final = (
         "no limit on what waits",
     ),
 )
-
-
-def _variant(name: str, command: Callable[[Path, int], Sequence[str]], wire: Wire, settings: str) -> Contestant:
-    return replace(FASTSERVER, name=name, command=command, wire=wire, settings=settings)
-
-
-COALESCING: Final = _variant(
-    "fastserver, 1 ms",
-    fastserver("--flush-interval", "0.001"),
-    LINES,
-    "fastserver --flush-interval 0.001: what comes within a millisecond goes out together",
-)
-INTERVALS: Final = (
-    FASTSERVER,
-    *(
-        _variant(
-            f"{milliseconds} ms",
-            fastserver("--flush-interval", f"{milliseconds / 1000:g}"),
-            LINES,
-            f"fastserver --flush-interval {milliseconds / 1000:g}",
-        )
-        for milliseconds in (1, 2, 5, 10)
-    ),
-)
-"""fastserver with no flush interval, and with longer and longer ones."""
-MODES: Final = (
-    FASTSERVER,
-    YARDSTICK,
-    *(
-        _variant(mode, fastserver("--mode", mode), WIRES[mode], f"fastserver --mode {mode}")
-        for mode in ("msgpack", "msgpack-stream")
-    ),
-)
-"""fastserver in each mode, and the yardstick."""
-HANDLING: Final = tuple(
-    _variant(name, _script("handling.py", name), LINES, settings)
-    for name, settings in (
-        ("on_message", "fastserver, called for each message"),
-        ("on_message, payload", "the same, and looks at the payload: its bytes are cut out only then"),
-        ("on_messages", "fastserver, called for those that one read brought"),
-        ("on_messages, payload", "the same, and looks at the payload of each"),
-        ("readline", "asyncio.start_server and readline"),
-        ("bytes.split", "a protocol by hand, with bytes.split"),
-    )
-)
-"""Servers that call a Python function for each line, all on uvloop."""
-BROADCASTING: Final = (
-    FASTSERVER,
-    _variant("by a handler", _script("handling.py", "broadcast"), LINES, "fastserver, on_message which broadcasts"),
-)
-"""fastserver, and the same with a handler that does what it does by itself."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from measures import SECTIONS, Section
+from measures import Section
+from sections import SECTIONS
 
 
 class Column(NamedTuple):

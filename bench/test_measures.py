@@ -11,8 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 from comparison import Servers, compare, servers
-from measures import SECTIONS, Measure, Section
+from measures import Measure, Section
 from pytest_benchmark.fixture import BenchmarkFixture
+from sections import SECTIONS
 
 SECONDS = 0.3
 TURNS = 5
