@@ -26,7 +26,8 @@ else:
         include_path=["ext"],
         build_dir="build",  # where the C goes
         force=True,  # it would not notice that a .pxd has changed
-        # Annotations are for the checker of types; what is typed for the compiler stands in the .pxd.
+        # Annotations are for the checker of types; what is typed for the compiler stands in the .pxd. Without binding,
+        # methods are called as those of built-in types are.
         compiler_directives={"language_level": "3", "linetrace": trace, "annotation_typing": False, "binding": False},
     )
     for extension in ext_modules:

@@ -277,9 +277,8 @@ class Server:
             self.log.line(WARNING, "accepting again; %(refused)d peers were refused", refused=self._refused)
             self._refused = 0
         self.admission.admitted(peer, now)
-        # Looked at here, so that another level of the log counts from the next connection on.
-        seen = self.handlers.hear or self.config.echo or self.log.shows_messages
-        self.flush.relaying = None if seen else self.everyone
+        self.flush.relaying = None if self.handlers.hear or self.config.echo else self.everyone
+        self.flush.shown = self.log.shows_messages  # so another level of the log counts from the next connection on
         self.peers.add(peer)
         self.timeouts.watch()
         self.heartbeat.watch()

@@ -59,10 +59,9 @@ def test_one_who_alone_was_heard_last_is_not_kept_waiting() -> None:
     assert hearing.sent == b"first\nsecond\nthird\nfourth\nfifth\nsixth\n"
 
 
-@pytest.mark.parametrize("settings", [{"flush_interval": 0.1}, {"echo": True}, {"log_messages": 5}])
-def test_others_wait_for_the_end_of_the_tick(settings: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", "fastserver")
-    simulation = Simulation(**{"log_messages": 0, **settings})
+@pytest.mark.parametrize("settings", [{"flush_interval": 0.1}, {"echo": True}])
+def test_others_wait_for_the_end_of_the_tick(settings: dict[str, Any]) -> None:
+    simulation = Simulation(log_messages=0, **settings)
     (one, _), (_, hearing) = simulation.connect(), simulation.connect()
     for count in (1, 2, 3):
         one.data_received(b"again\n")
@@ -70,3 +69,28 @@ def test_others_wait_for_the_end_of_the_tick(settings: dict[str, Any], caplog: p
         simulation.loop.tick()
         simulation.loop.advance(0.1)
         assert hearing.sent == b"again\n" * count
+
+
+def test_what_goes_out_at_once_is_shown_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "fastserver")
+    simulation = Simulation(log_messages=5)
+    (one, _), (_, hearing) = simulation.connect(), simulation.connect()
+    for _ in range(2):
+        one.data_received(b"again\n")
+        simulation.loop.tick()
+    assert hearing.sent == b"again\n" * 2
+    assert [record.getMessage().rpartition(": ")[2] for record in caplog.records][-2:] == ["again"] * 2
+
+
+def test_a_write_that_fails_takes_nothing_from_the_next_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation = Simulation(log_messages=0)
+    (one, hearing), (two, _) = simulation.connect(), simulation.connect()
+    with monkeypatch.context() as patch:
+        patch.setattr("simulation.Transport.write", lambda *_: 1 / 0)
+        one.data_received(b"lost by a fault of ours\n")
+        with pytest.raises(ZeroDivisionError):
+            simulation.loop.tick()
+    two.data_received(b"whole\n")
+    one.data_received(b"its own\n")
+    simulation.loop.tick()
+    assert hearing.sent == b"whole\n"

@@ -20,13 +20,13 @@ cdef class Tick:
     cdef public _batch.Collector relaying, _last
     cdef public set behind
     cdef public double room
-    cdef public bint _scheduled, _writing
+    cdef public bint shown, _scheduled, _writing
     cdef public list _dirty, _resting, _stalled, _broken
     cdef public Stretch _stretch
     cdef public long long _order, _flushed, _speaker
     cpdef publish(self, _batch.Collector channel, _batch.Member sender, bytes frames, long long messages)
     cdef pass_on(self, long long number, _batch.Member sender, bytes frames, long long messages)
-    @cython.locals(batches=list, batch=_batch.Batch, channel=_batch.Collector, first=_batch.Collector, flushed=cython.longlong)
+    @cython.locals(batches=list, batch=_batch.Batch, channel=_batch.Collector, flushed=cython.longlong)
     cpdef run(self)
     @cython.locals(one=Stretch)
     cdef _publish_stretch(self)

@@ -165,6 +165,7 @@ class Collector:
     def batch(self) -> Batch:
         """What was collected since the last flush, which is now flushed; members behind find it ahead."""
         pieces, self.pieces = self.pieces, []
+        blob = pieces[0][1] if len(pieces) == 1 else b"".join([piece[1] for piece in pieces])
         starts = self.runs
         several: list[tuple[int, int, int]] = []
         senders: list[Member] = []
@@ -183,11 +184,11 @@ class Collector:
                 sender._sent(at, end, count, first)
             at = end
             messages += count
-            number += 1
+            number += 1  # noqa: SIM113  # typed, as no enumerate is
         batch = Batch.__new__(Batch)  # all of it typed, nothing to pass through a call
         batch.channel = self
         batch.start = self.bytes
-        batch.blob = pieces[0][1] if number == 1 else b"".join([piece[1] for piece in pieces])
+        batch.blob = blob
         batch.messages = messages
         batch.senders = senders
         batch.order = self.order

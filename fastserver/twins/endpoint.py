@@ -94,6 +94,8 @@ class Endpoint:
                 self.last_message = tick.time()
                 self._server.receive(self, frames, messages)
             else:
+                if tick.shown:
+                    self._server.log.messages(self, self.splitter, frames, messages)
                 tick.pass_on(self.id, self.member, frames, messages)
                 self.last_message = tick.began
         tick.room -= size

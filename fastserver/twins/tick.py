@@ -62,6 +62,7 @@ class Tick:
         "call_soon",
         "relaying",
         "room",
+        "shown",
         "time",
     )
 
@@ -70,7 +71,9 @@ class Tick:
         self.call_later: Callable[..., object] = _not_started
         self.time: Callable[[], float] = _not_started
         self.relaying: Collector | None = None
-        """Where what peers send is published at once, by who sent it; None if someone is to see it before."""
+        """Where what peers send is published at once, by who sent it; None if handlers get it, or all get the echo."""
+        self.shown = False
+        """Whether the log shows what is relayed."""
         self.behind: set[Any] = set()
         """Peers that have not taken all they were offered."""
         self.room = float("inf")
@@ -165,31 +168,26 @@ class Tick:
             self._publish_stretch()
         if not self._dirty:
             return
-        flushed = self._flushed
-        if len(self._dirty) == 1:
-            first: Collector = self._dirty[0]
-            batch = first.batch()
-            self._dirty.clear()
-            self._flushed += len(batch.blob)
-            self._writing = True
-            self._write(batch)
-            self._writing = False
-            if self._stalled or self._broken:
-                self._settle([batch])
-            batch.close()
-        else:
-            batches = [channel.batch() for channel in self._dirty]
-            self._dirty.clear()
-            self._writing = True
-            self._write_several(batches)
+        batches = [channel.batch() for channel in self._dirty]
+        self._dirty.clear()
+        flushed = 0
+        self._writing = True
+        try:
+            if len(batches) == 1:
+                self._write(batches[0])
+            else:
+                self._write_several(batches)
             self._writing = False
             if self._stalled or self._broken:
                 self._settle(batches)
+        finally:
+            self._writing = False
             for batch in batches:
-                self._flushed += len(batch.blob)
+                flushed += len(batch.blob)
                 batch.close()
+        self._flushed += flushed
         if self.behind:
-            self._look_after(self._flushed - flushed)
+            self._look_after(flushed)
 
     def end(self) -> None:
         """The tick is over: write what was collected, and read on where that was waited for."""
