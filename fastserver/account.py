@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from fastserver.backlog import Part
+from fastserver.descriptors import unacknowledged
 from fastserver.fastpath import Endpoint, Member
 
 if TYPE_CHECKING:
@@ -68,6 +69,13 @@ class Account(Endpoint):
     def delivered_bytes(self) -> int:
         """Bytes that the kernel took."""
         return self.offered()[1] - self.pending_bytes - self.dropped[1]
+
+    @property
+    def acknowledged_bytes(self) -> int:
+        """Bytes that the other system acknowledged, as far as can be told: progress finer than what the kernel takes,
+        which takes in lumps of a third of its send buffer."""
+        held = 0 if self.descriptor < 0 else unacknowledged(self.descriptor)
+        return max(0, self.delivered_bytes - held)
 
     def kept(self) -> dict[int, int]:
         """Whatever is in memory so that it can be given to this peer: the identity of each thing, and its bytes."""

@@ -9,10 +9,13 @@ from __future__ import annotations
 import os
 import select
 import sys
+from array import array
 from typing import Final
 
 if sys.platform != "win32":
+    import fcntl
     import resource
+    import termios
 
 RESERVE: Final = 64
 """Descriptors no peer may take: they serve the log, name look-ups, and the next accept."""
@@ -47,6 +50,19 @@ def broken(descriptor: int) -> bool:
     poll = select.poll()
     poll.register(descriptor, 0)  # for errors alone, which are always told
     return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
+
+
+def unacknowledged(descriptor: int) -> int:
+    """Bytes the kernel holds for the socket `descriptor` that the other system has not acknowledged; for a Unix socket
+    those its peer has not read, with the kernel's overhead. 0 where it cannot be told (SIOCOUTQ of tcp(7))."""
+    if sys.platform != "linux":
+        return 0
+    answer = array("i", [0])
+    try:
+        fcntl.ioctl(descriptor, termios.TIOCOUTQ, answer)
+    except OSError:
+        return 0
+    return answer[0]
 
 
 def ceiling() -> int:
