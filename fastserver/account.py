@@ -132,9 +132,11 @@ class Account(Endpoint):
 
     def drop_pending(self, splitter: Splitter) -> None:
         """Nothing that is pending will be delivered. `splitter` is a new one of its framing."""
-        self.drop(*self.pending(splitter))
-        self._held = NOTHING
-        self.leave_all()
+        try:
+            self.drop(*self.pending(splitter))
+        finally:
+            self._held = NOTHING
+            self.leave_all()
 
     def leave_all(self) -> None:
         """Be offered nothing more, and take nothing more of what was."""

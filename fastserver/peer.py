@@ -136,13 +136,13 @@ class Peer(Account, asyncio.Protocol):
         if self.reason is None:
             self.reason = reason
         self._server.flush.forget(self)
-        self.drop_pending(self._server.splitter())
+        self.drop_pending(self._server.resplitter())
         self.transport.abort()
 
     def figures(self) -> Figures:
         """Its figures now."""
         offered_messages, offered_bytes = self.offered()
-        pending_messages, pending_bytes = self.pending(self._server.splitter())
+        pending_messages, pending_bytes = self.pending(self._server.resplitter())
         dropped_messages, dropped_bytes = self.dropped
         now, wall = self._server.time(), time.time()
         return Figures(
@@ -211,10 +211,12 @@ class Peer(Account, asyncio.Protocol):
             else:
                 self.reason = CloseReason.RESET if isinstance(exc, OSError) else CloseReason.INTERNAL_ERROR
         self._closing = True
-        self._server.flush.forget(self)
-        self.drop_pending(self._server.splitter())
-        self.closed = True
-        self._server.disconnected(self)
+        try:
+            self._server.flush.forget(self)
+            self.drop_pending(self._server.resplitter())
+        finally:
+            self.closed = True
+            self._server.disconnected(self)
 
     # From the server and the flush.
 

@@ -55,7 +55,7 @@ class PeerMap:
 
     def remove(self, peer: Peer) -> Figures:
         """Forget `peer`, which is closed, but for its figures."""
-        del self._peers[peer.id]
+        del self._peers[peer.id]  # first: whatever else fails, it is not there any more
         figures = peer.figures()
         self.closed.append(figures)
         self._gone += figures

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import traceback
 from collections.abc import Callable
 from logging import ERROR, INFO, WARNING
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
 import msgpack
@@ -18,6 +19,7 @@ from fastserver.config import Config
 from fastserver.discard import DISCARD
 from fastserver.errors import CloseReason
 from fastserver.escape import escape
+from fastserver.figures import Figures
 from fastserver.flush import Flush
 from fastserver.framing import FRAMINGS, Splitter
 from fastserver.handlers import Handlers, OnConnect, OnDisconnect, OnMessage, OnMessages
@@ -32,6 +34,9 @@ from fastserver.report import report, stopped
 from fastserver.slowconsumer import SlowConsumers
 from fastserver.throttle import Throttle
 from fastserver.timeouts import Timeouts
+
+UNLIMITED: Final = sys.maxsize
+"""Bytes: longer than any frame that is in memory."""
 
 M = TypeVar("M", bound=OnMessage)
 L = TypeVar("L", bound=OnMessages)
@@ -64,7 +69,7 @@ class Server:
         self.slow_consumers = SlowConsumers(self)
         self.memory = Memory(self)
         self.flush = Flush(
-            self.config.max_pending, self.slow_consumers, self.memory, self.splitter, self.config.flush_interval
+            self.config.max_pending, self.slow_consumers, self.memory, self.resplitter, self.config.flush_interval
         )
         self.pacing = self.flush.pacing
         self.handlers = Handlers(self.config.max_waiting, self._handler_failed)
@@ -243,8 +248,12 @@ class Server:
     # From the listeners and the peers.
 
     def splitter(self) -> Splitter:
-        """A splitter for one more stream."""
+        """A splitter for one more stream of a peer."""
         return self.framing.splitter(self.config.max_message)
+
+    def resplitter(self) -> Splitter:
+        """A splitter for frames we have: the limit of the peers is not for them, some are notices of our own."""
+        return self.framing.splitter(UNLIMITED)
 
     def accept(self, listener: Listener) -> Peer:
         """A peer for the next connection to `listener`."""
@@ -315,26 +324,54 @@ class Server:
         peer.expire(self.config.half_close_timeout)
 
     def disconnected(self, peer: Peer) -> None:
-        """`peer`'s connection is gone."""
-        self._half_closed.pop(peer, None)
-        self.slow_consumers.forget(peer)
-        if peer.id not in self.peers:
-            return
-        self.admission.parted(peer)
-        self.timeouts.forget(peer)
-        self.heartbeat.forget(peer)
-        figures = self.peers.remove(peer)
+        """`peer`'s connection is gone: it is off all books, also where something fails on the way."""
+        was_in = peer.id in self.peers
+        try:
+            for forget in (
+                self.flush.forget,
+                Peer.leave_all,
+                lambda peer: self._half_closed.pop(peer, None),
+                self.slow_consumers.forget,
+                self.timeouts.forget,
+                self.heartbeat.forget,
+            ):
+                self._whatever_happens(forget, peer)
+            if was_in:
+                self._whatever_happens(self.admission.parted, peer)
+                self._whatever_happens(self._parted, peer)
+        finally:
+            if was_in and not self.peers:
+                self._emptied.set()
+
+    # Its own.
+
+    def _parted(self, peer: Peer) -> None:
+        try:
+            figures = self.peers.remove(peer)
+            self._say_parted(figures)
+        finally:
+            self.handlers.disconnected(peer)
+
+    def _say_parted(self, figures: Figures) -> None:
         self.log.line(
             INFO,
             "peer %(id)d %(address)s disconnected: %(reason)s; %(messages_in)d messages (%(bytes_in)d bytes) in, "
             "%(messages_out)d messages (%(bytes_out)d bytes) out, %(dropped_messages)d messages dropped",
             **figures.fields(),
         )
-        self.handlers.disconnected(peer)
-        if not self.peers:
-            self._emptied.set()
 
-    # Its own.
+    def _whatever_happens(self, call: Callable[[Peer], object], peer: Peer) -> None:
+        """`call(peer)`; what it raises is logged, and keeps nobody else from what is due for `peer`."""
+        try:
+            call(peer)
+        except Exception as error:
+            self.log.line(
+                ERROR,
+                "failed while peer %(id)d %(address)s left: %(error)s",
+                id=peer.id,
+                address=peer.address,
+                error=_escaped("".join(traceback.format_exception(error))),
+            )
 
     def _socket_options(self) -> list[SocketOption]:
         config = self.config
