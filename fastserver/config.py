@@ -160,6 +160,10 @@ class Config:
     max_message: int = _setting(
         MIB, "Longest payload of one message; a peer that exceeds it is closed.", unit="bytes", low=1, high=GIB
     )
+    # Off: any page in a browser on this machine can post lines to a port of its loopback address.
+    allow_http_lines: bool = _setting(
+        False, "Hear also a peer that begins as HTTP does: with a line that ends in HTTP/1.0 or HTTP/1.1."
+    )
     # Off: it costs latency at rest too.
     flush_interval: float | None = _setting(
         None,

@@ -52,6 +52,7 @@ class CloseReason(str, Enum):
     EOF = "eof"
     RESET = "reset"
     FRAME_ERROR = "frame_error"
+    HTTP = "http"
     SLOW_CONSUMER = "slow_consumer"
     MEMORY = "memory"
     DESCRIPTORS = "descriptors"

@@ -16,6 +16,7 @@ from fastserver.fastpath import READ_SIZE, Member
 from fastserver.figures import Figures
 from fastserver.listen import Role
 from fastserver.pause import Pause
+from fastserver.webpage import is_request
 
 if TYPE_CHECKING:
     from fastserver.framing import Splitter
@@ -366,8 +367,21 @@ class Peer(Account, asyncio.Protocol):
         if self._server.flush.room < 0:
             self._server.memory.check()
 
+    def _is_web_page(self, frames: bytes) -> bool:
+        config = self._server.config
+        if config.allow_http_lines or not is_request(config.mode, frames):
+            return False
+        self._server.log.line(
+            WARNING,
+            "peer %(id)d %(address)s sent an HTTP request, as a web page does; nothing of it is passed on",
+            id=self.id,
+            address=self.address,
+        )
+        self.close(CloseReason.HTTP)
+        return True
+
     def _received(self, frames: bytes, messages: int) -> None:
-        if frames:
+        if frames and not (self.messages_in == 0 and self._is_web_page(frames)):
             self.messages_in += messages
             self.last_message = self._server.time()
             self._server.receive(self, frames, messages)

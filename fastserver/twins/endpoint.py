@@ -88,6 +88,8 @@ class Endpoint:
             return
         messages = 0
         if frames:
+            if self.messages_in == 0 and self._is_web_page(frames):
+                return
             messages = self.splitter.count
             self.messages_in += messages
             if tick.relaying is None:
@@ -101,6 +103,10 @@ class Endpoint:
         tick.room -= size
         if size >= READ_SIZE or tick.behind or self.throttle is not None or tick.room < 0:
             self._brake(size, messages)
+
+    def _is_web_page(self, frames: bytes) -> bool:
+        """Whether `frames`, the first it sent, show that it is a web page, which is not heard."""
+        raise NotImplementedError
 
     def _brake(self, size: int, messages: int) -> None:
         """It was read: `size` bytes that completed that many messages. Read it no further, if there is cause."""
