@@ -2,6 +2,7 @@
 """Sends a batch to many sockets at once, beneath their transports. `fastserver.sending` says what it does."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.errno cimport EAGAIN, EINTR, errno
 from libc.string cimport memset
 
 from fastserver._batch cimport Member
@@ -32,7 +33,8 @@ cdef extern from "<sys/socket.h>" nogil:
 
 
 def send_all(dict ready, bytes blob) -> list:
-    """Sends `blob` to all of `ready`; gives those that did not take all of theirs, and how many bytes they took."""
+    """Sends `blob` to all of `ready`. Gives each member that did not take all of its own with how many bytes it took, or
+    with the negative error number of a send that failed."""
     cdef const char* data = PyBytes_AS_STRING(blob)
     cdef Py_ssize_t size = PyBytes_GET_SIZE(blob)
     cdef Py_ssize_t wanted
@@ -44,15 +46,20 @@ def send_all(dict ready, bytes blob) -> list:
         if not wanted:
             continue
         # A transport that is closing may have closed its socket, and the number may be another's already.
-        if member.own_more is not None or transport.is_closing():
+        if member.descriptor < 0 or member.own_more is not None or transport.is_closing():
             taken = 0
         elif member.own_end:
             taken = send_without(member.descriptor, data, size, member.own_start, member.own_end)
         else:
             taken = send(member.descriptor, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
         if taken != wanted:
-            rest.append((member, max(0, taken)))
+            rest.append((member, taken if taken >= 0 else refusal()))
     return rest
+
+
+cdef inline ssize_t refusal() noexcept nogil:
+    """The negative error number of the last send; 0 if it only found no room."""
+    return 0 if errno == EAGAIN or errno == EINTR else -errno
 
 
 cdef inline ssize_t send_without(

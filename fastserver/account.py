@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, cast
 from fastserver.backlog import Part
 from fastserver.descriptors import unacknowledged
 from fastserver.fastpath import Endpoint, Member
+from fastserver.link import TRANSPORT, Link
 
 if TYPE_CHECKING:
     from fastserver.framing import Splitter
@@ -19,14 +20,15 @@ NOTHING: Final[tuple[Sequence[Part], int]] = ((), 0)
 
 
 class Account(Endpoint):
-    """The books of one connection, of which `transport` is the way to the kernel.
+    """The books of one connection, whose `link` is the way to the kernel.
 
     What is delivered is not counted but follows: offered less pending less dropped.
     """
 
-    __slots__ = ("_dropped", "_held", "_held_bytes", "_offered", "members", "skipped", "transport")
+    __slots__ = ("_dropped", "_held", "_offered", "members", "skipped", "transport", "unsent")
 
     transport: asyncio.Transport
+    _server: Server
 
     def __init__(self, server: Server, splitter: Splitter) -> None:
         super().__init__(server, splitter)
@@ -36,14 +38,24 @@ class Account(Endpoint):
         """Messages among those it will not get that it had to miss because it was too far behind."""
         self._dropped = (0, 0)
         self._offered = (0, 0)  # by channels it has left, and by no channel
-        # What the transport was given last and has not passed on whole: the parts and the messages in them; and how
-        # many bytes were left when last looked at.
+        # What the link was given last and has not passed on whole: the parts and the messages in them.
         self._held: tuple[Sequence[Part], int] = NOTHING
-        self._held_bytes = 0
+        self.unsent = 0
+        """Bytes at the end of `held` that the kernel has not taken."""
+
+    @property
+    def link(self) -> Link:
+        """Its way to the kernel."""
+        return TRANSPORT if self.descriptor < 0 else self._server.link
+
+    @property
+    def held(self) -> Sequence[Part]:
+        """The parts that its link was given last and has not passed on whole."""
+        return self._held[0]
 
     @property
     def pending_bytes(self) -> int:
-        """Bytes offered that the kernel has not taken, ours and the transport's."""
+        """Bytes offered that the kernel has not taken, ours and the link's."""
         size = self._left()
         for member in self.members:
             size += member.pending[1]
@@ -90,12 +102,8 @@ class Account(Endpoint):
         return kept
 
     def hold(self, parts: Sequence[Part], messages: int) -> None:
-        """Its transport could not pass on all of `parts`, which hold that many messages."""
+        """Its link could not pass on all of `parts`, which hold that many messages."""
         self._held = parts, messages
-        if self.transport.is_closing():  # it broke, and threw away what it had
-            self._held_bytes = sum(map(len, parts))
-        else:
-            self._held_bytes = self.transport.get_write_buffer_size()
 
     def forget_left(self) -> None:
         """Settle with the channels that were left and of which nothing is pending any more."""
@@ -125,7 +133,7 @@ class Account(Endpoint):
         self._dropped = (self._dropped[0] + messages, self._dropped[1] + size)
 
     def drop_unheld(self) -> None:
-        """What is pending and its transport has not been given will not be delivered."""
+        """What is pending and its link has not been given will not be delivered."""
         for member in self.members:
             self.drop(*member.pending)
             member.cursor = None
@@ -178,9 +186,9 @@ class Account(Endpoint):
         return messages + held - whole, size
 
     def _left(self) -> int:
-        """Bytes its transport still holds, as far as is known: one that is closing does not tell."""
+        """Bytes its link still holds, as far as is known: a transport that is closing does not tell."""
         if self._held is NOTHING:
             return 0
-        if not self.transport.is_closing():
-            self._held_bytes = self.transport.get_write_buffer_size()
-        return self._held_bytes
+        if self.descriptor < 0 and not self.transport.is_closing():
+            self.unsent = self.transport.get_write_buffer_size()
+        return self.unsent

@@ -177,6 +177,16 @@ class Config:
     echo: bool = _setting(False, "Send every message back to its sender too.")
     # Between Redis' soft limit of 8 MB and its hard limit of 32 MB for subscribers.
     max_pending: int = _setting(16 * MIB, "How far behind a peer may be.", unit="bytes", low=64 * KIB, high=64 * GIB)
+    # Off: the system's own limit (net.ipv4.tcp_wmem, 4 MB), up to which it gives each connection what its speed needs.
+    send_buffer: int | None = _setting(
+        None,
+        "Most that the kernel holds for a peer (SO_SNDBUF); off is the system's own limit, 4 MB on most Linux.",
+        kind=int,
+        unit="bytes",
+        low=4 * KIB,
+        high=GIB,
+        off=True,
+    )
     # As NATS, Redis and Centrifugo do: who cannot miss anything had better know that it did.
     slow_consumer: str = _setting(
         "disconnect",

@@ -3,17 +3,16 @@
 The tick itself, and the writes of those that keep up, are in the fast path (see fastpath.py).
 
 Rules:
-- A transport's high-water mark is 0, so `pause_writing` means that the kernel did not take everything, and a
-  peer that is not behind has nothing in its transport. A peer that keeps up costs its write and no more.
-- What went through one channel alone is sent beneath the transports (see sending.py), which took 6 to 9 % off the
-  processor time of a delivery. A transport gets what the kernel does not take.
-- A peer that is behind gets nothing by a flush. When its transport has run empty it is refilled from its
-  cursors, one stretch of the backlog at a time.
+- A peer that keeps up has nothing in its link (see link.py), and costs its write and no more. A write that the kernel
+  does not take whole puts it behind.
+- What went through one channel alone is sent to all by one call (see sending.py), which took 6 to 9 % off the processor
+  time of a delivery. A link gets what the kernel does not take.
+- A peer that is behind gets nothing by a flush. When its link has run empty it is refilled from its cursors, one
+  stretch of the backlog at a time.
 - What one peer receives has the order of the calls, whatever channels they were for: a run is what was published
   for one channel without a call for another in between, and runs are numbered through the whole server.
-- Nothing that happens inside a write changes who is in a channel: `pause_writing` only notes the peer here.
-- A write to a connection that is already broken, or breaks by it, is ignored in silence; its transport is closing
-  then, so that is looked at after each write.
+- Nothing that happens inside a write changes who is in a channel: peers that stalled, and those to which a write
+  failed, are only noted, and dealt with when all was written.
 """
 
 from __future__ import annotations
@@ -67,19 +66,18 @@ class Flush(Tick):
         # what is flushed.
         self._check_at = 0
 
-    def stalled(self, peer: Peer) -> None:
-        """`peer`'s transport could not pass on all it was given."""
-        if self._writing:
-            self._stalled.append(peer)
-
     def refill(self, peer: Peer) -> None:
-        """`peer`'s transport is empty again: give it what it has not had, until it stalls or has caught up."""
+        """`peer`'s link is empty again: give it what it has not had, until it stalls or has caught up."""
         if peer not in self.behind:
             return
         while (taken := self._policy.take(peer)) is not None:
             parts, messages = taken
-            peer.transport.writelines(parts)
-            if peer.stuck or peer.transport.is_closing():
+            peer.link.write(peer, parts)
+            if peer.error:
+                peer.hold(parts, messages)
+                peer.write_failed()
+                return
+            if peer.stuck:
                 peer.hold(parts, messages)
                 self.pacing.watch(peer)
                 return
@@ -118,14 +116,14 @@ class Flush(Tick):
         return ([b"".join(parts)], messages) if parts else None
 
     def drop_oldest(self, peer: Peer, most: int) -> None:
-        """Have `peer` skip what it has waited for longest, until no more than `most` bytes are pending. What its
-        transport holds already, it gets.
+        """Have `peer` skip what it has waited for longest, until no more than `most` bytes are pending. What its link
+        holds already, it gets.
         """
         while (excess := peer.pending_bytes - most) > 0 and (taken := self.take(peer, excess)) is not None:
             self._drop(peer, taken)
 
     def keep_newest(self, peer: Peer) -> None:
-        """Have `peer` skip all that its transport does not hold, but for the newest message."""
+        """Have `peer` skip all that its link does not hold, but for the newest message."""
         cursors = [member.cursor for member in peer.members if member.cursor is not None]
         found = [(one, cursor) for cursor in cursors if (one := cursor.newest(self._splitter())) is not None]
         if not found:
@@ -149,12 +147,15 @@ class Flush(Tick):
         self.pacing.forget(peer)
 
     def _write_parts(self, peer: Peer, parts: Sequence[Part]) -> None:
-        if len(parts) == 1:
-            peer.transport.write(parts[0])
-        else:
-            peer.transport.writelines(parts)
-        if peer.transport.is_closing():
+        peer.link.write(peer, parts)
+        if peer.error:
             self._broken.append(peer)
+        elif peer.stuck:
+            self._stalled.append(peer)
+
+    def _write_failed(self, peer: Peer, error: int) -> None:
+        peer.error = error
+        self._broken.append(peer)
 
     def _write_several(self, batches: list[Batch]) -> None:
         heard: dict[Peer, list[tuple[Batch, Member]]] = {}
@@ -204,9 +205,10 @@ class Flush(Tick):
     def _drop_broken(self, batches: list[Batch]) -> None:
         broken, self._broken = self._broken, []
         for peer in broken:
-            if peer not in self.behind:  # what it held counts as pending until it is gone
+            if peer not in self.behind:
                 parts, messages = _shared(_hears(peer, batches))
                 peer.drop(messages, sum(map(len, parts)))
+            peer.write_failed()
 
     def _check(self) -> None:
         self._check_at = self._flushed + self._max_pending

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 from logging import WARNING
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -11,6 +12,7 @@ from fastserver import notice
 from fastserver.account import NOTHING, Account
 from fastserver.backlog import Part
 from fastserver.channel import Channel
+from fastserver.descriptors import unacknowledged
 from fastserver.errors import CloseReason, FrameError
 from fastserver.fastpath import READ_SIZE, Member
 from fastserver.figures import Figures
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from fastserver.framing import Splitter
     from fastserver.inbox import Inbox
     from fastserver.server import Server
+
+ACKNOWLEDGED_AFTER: Final = 0.02
+"""Seconds after which a peer that is to be closed is asked again whether it has taken everything."""
 
 CLOSE_TIMEOUT: Final = 1.0
 """Seconds a peer that is closed has to take what is pending and end its own stream."""
@@ -118,11 +123,16 @@ class Peer(Account, asyncio.Protocol):
         then our half is closed, then its end of stream is awaited; all that `within` seconds.
         """
         if self._closing:
+            if self.error:  # only what it sent before was still read
+                self.abort(reason)
             return
         self._closing = True
         self._server.flush.run()  # what was sent before is for it
         if self.reason is None:
             self.reason = reason
+        if self.error:  # what was sent before has shown that it is gone
+            self.abort(reason)
+            return
         rest: list[Part] = []
         messages = 0
         if self in self._server.flush.behind:
@@ -132,11 +142,16 @@ class Peer(Account, asyncio.Protocol):
         self._finish(rest, messages, within)
 
     def abort(self, reason: CloseReason = CloseReason.KICKED) -> None:
-        """End the connection at once; what is pending is dropped."""
+        """End the connection at once; what is pending is dropped. It is reset if its peer has not taken all there was,
+        so that a message cut in two does not pass for the end of the stream, and the kernel keeps nothing.
+        """
         self._closing = True
         if self.reason is None:
             self.reason = reason
+        if self._left() or self._unacknowledged:
+            self.link.reset(self)
         self._server.flush.forget(self)
+        self.link.forget(self)
         self.drop_pending(self._server.resplitter())
         self.transport.abort()
 
@@ -172,31 +187,33 @@ class Peer(Account, asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        # 0: a peer is behind as soon as the kernel does not take everything (see flush.py).
+        # 0: where the transport is the link, it says so as soon as the kernel does not take everything.
         self.transport.set_write_buffer_limits(high=0, low=0)
         self._since = self._server.time()
         self._server.connected(self)
 
     def eof_received(self) -> bool:
         self.ended = True
+        if self.reason is None and self._is_reset(self.error):
+            self.reason = CloseReason.RESET  # the failed write took the news from the read
         if self.reason is None:
-            try:
-                self._received(self.splitter.finish(), self.splitter.count)
-            except FrameError as error:
-                self._frame_error(error)
-            else:
-                if self.reason is None:
-                    self._server.half_closed(self)
-        if self._closing:
+            self._finish_stream()
+            if self.error:
+                self.reason = self.reason or CloseReason.EOF
+            elif self.reason is None:
+                self._server.half_closed(self)
+        if self.error:
+            self.abort()
+        elif self._closing:
             self._end()
         return True
 
     def pause_writing(self) -> None:
         self.stuck = True
-        self._server.flush.stalled(self)
 
     def resume_writing(self) -> None:
         self.stuck = False
+        self.unsent = 0
         self._held = NOTHING
         if self._closing:
             self._end()
@@ -206,18 +223,28 @@ class Peer(Account, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
-        if self.reason is None:
-            if exc is None:
-                self.reason = CloseReason.EOF
-            else:
-                self.reason = CloseReason.RESET if isinstance(exc, OSError) else CloseReason.INTERNAL_ERROR
-        self._closing = True
         try:
+            if self.reason is None:
+                self._lost(exc)
             self._server.flush.forget(self)
+            self._drop_unacknowledged()
             self.drop_pending(self._server.resplitter())
         finally:
-            self.closed = True
+            self._closing = self.closed = True
+            self.link.forget(self)
             self._server.disconnected(self)
+
+    def write_failed(self) -> None:
+        """A write failed: its socket is gone, but ours may still have what it sent, which is read to its end. It gets
+        nothing more.
+        """
+        self.link.forget(self)
+        if self._closing or self.ended:
+            self.abort(CloseReason.RESET if self._is_reset(self.error) else CloseReason.EOF)
+            return
+        self._closing = True
+        self._server.flush.forget(self)
+        self.drop_pending(self._server.resplitter())
 
     # From the server and the flush.
 
@@ -242,7 +269,7 @@ class Peer(Account, asyncio.Protocol):
         if self._server.config.last_word and self.role.hears and not self.transport.is_closing():
             self._closing = True
             self.reason = reason
-            self.transport.write(notice.closing(self._server, reason))
+            self.link.write(self, [notice.closing(self._server, reason)])
             self.transport.close()
         else:
             self.abort(reason)
@@ -341,19 +368,78 @@ class Peer(Account, asyncio.Protocol):
             self._deadline.cancel()
         self._deadline = self._server.call_later(within, self.abort)
         if rest:
-            self.transport.writelines(rest)
             parts, held = self._held
+            self.link.write(self, rest)
             self.hold((*parts, *rest), held + messages)
-        if not self._end() and self.transport.can_write_eof():
-            self.transport.write_eof()
-            self.resume_reading(Pause.NONE)
+            if self.error:
+                self.write_failed()
+                return
+            if not self.stuck:
+                self._held = NOTHING
+        self._end()
+        self.resume_reading(Pause.NONE)
 
-    def _end(self) -> bool:
-        """Close the connection, if both sides have ended and nothing is left to pass on; whether it was."""
-        if self.stuck or not (self.ended or not self.transport.can_write_eof()):
-            return False
-        self.transport.close()
-        return True
+    def _end(self) -> None:
+        """End our half when the kernel has taken everything, and close the connection when the peer has too, and has
+        ended its own.
+        """
+        if self.stuck or self.transport.is_closing():
+            return
+        if not self.finished:
+            self.finished = True
+            self.link.end(self)
+        if not self.ended and self.transport.can_write_eof():
+            return
+        if not self._unacknowledged:
+            self.transport.close()
+        else:
+            self._server.call_later(ACKNOWLEDGED_AFTER, self._end)
+
+    def _finish_stream(self) -> None:
+        """Its stream has ended in order: pass on what the splitter still holds."""
+        try:
+            self._received(self.splitter.finish(), self.splitter.count)
+        except FrameError as error:
+            self._frame_error(error)
+
+    def _lost(self, exc: Exception | None) -> None:
+        """Its connection ended without our doing, with what was read passed on but for an unfinished message."""
+        if exc is not None and not isinstance(exc, OSError):
+            self.reason = CloseReason.INTERNAL_ERROR
+            return
+        if self._is_unix and not self.ended:
+            # A Unix socket that is closed unread tells of that, but all that was sent has come.
+            self.ended = True
+            self._finish_stream()
+        self.reason = self.reason or (CloseReason.EOF if exc is None else CloseReason.RESET)
+
+    @property
+    def _is_unix(self) -> bool:
+        return self.address.startswith("unix:")
+
+    def _is_reset(self, error: int) -> bool:
+        """Whether that error of a read or write means that its stream was cut. EPIPE comes after its end of stream, and
+        to a Unix socket nothing that was sent is lost (tcp_reset of Linux, unix(7)).
+        """
+        return error not in (0, errno.EPIPE, errno.ENOTCONN) and not self._is_unix
+
+    @property
+    def _unacknowledged(self) -> int:
+        """Bytes of messages that the kernel took and its system has not acknowledged; 0 where that cannot be told."""
+        if self.descriptor < 0 or self._is_unix:
+            return 0
+        size = unacknowledged(self.descriptor)
+        return size - 1 if self.finished and size else size  # our end of stream counts as one
+
+    def _drop_unacknowledged(self) -> None:
+        """Count as dropped what the kernel took and its system never acknowledged. How many messages that were is an
+        estimate, by the mean size of those that were delivered to it.
+        """
+        size = self.delivered_bytes
+        lost = min(self._unacknowledged, size)
+        if lost:
+            delivered = self.offered()[0] - self.pending(self._server.resplitter())[0] - self.dropped[0]
+            self.drop(min(delivered, -(-delivered * lost // size)), lost)
 
     def _brake(self, size: int, messages: int) -> None:
         if size >= READ_SIZE:

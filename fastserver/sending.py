@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 
 def send_all(ready: dict[Member, WriteTransport], blob: bytes) -> list[tuple[Member, int]]:
-    """Send `blob` to each of `ready` whose `descriptor` is a socket, without what is its own. Each of them must
-    have an empty transport.
+    """Send `blob` to each of `ready` that has a `descriptor`, without what is its own. None of them may have anything
+    else to take.
 
-    The members that did not take all that is theirs, each with how many bytes it took: the rest, and errors, are
-    for its transport. This one, which stands in for the compiled one, sends nothing.
+    The members that did not take all that is theirs, each with how many bytes it took, so that its link passes on the
+    rest, or with the negative error number of a send that failed. This one, which stands in for the compiled one, sends
+    nothing.
     """
     return [(member, 0) for member in ready]
 

@@ -24,6 +24,7 @@ from fastserver.flush import Flush
 from fastserver.framing import FRAMINGS, Splitter
 from fastserver.handlers import Handlers, OnConnect, OnDisconnect, OnMessage, OnMessages
 from fastserver.heartbeat import Heartbeat
+from fastserver.link import SocketLink
 from fastserver.listen import Listener, Role
 from fastserver.listener import NOT_SENT, Listeners, SocketOption, keep_alive, show_address
 from fastserver.log import Log
@@ -72,6 +73,7 @@ class Server:
             self.config.max_pending, self.slow_consumers, self.memory, self.resplitter, self.config.flush_interval
         )
         self.pacing = self.flush.pacing
+        self.link = SocketLink()
         self.handlers = Handlers(self.config.max_waiting, self._handler_failed)
         self.handler_failures = 0
         """Exceptions that handlers raised."""
@@ -104,6 +106,7 @@ class Server:
         self._ceiling = descriptors.ceiling()
         if not self.framing.compiled:
             self.log.line(WARNING, "no compiled splitters: running on the slower pure-Python ones")
+        self.link.open(self._loop)
         await self.listeners.open(self.config.listeners, self._socket_options(), self.accept)
         for address, listener in self.listeners.open_at:
             kind = "listening on %(address)s, mode %(mode)s" + _role(listener.role)
@@ -145,6 +148,7 @@ class Server:
                 self._emptied.clear()
                 await self._emptied.wait()
             await self._handlers_done(deadline)
+            self.link.close()
             self.log.flush()
             stopped(self.peers)
             self._stopped.set()
@@ -270,6 +274,9 @@ class Server:
         if isinstance(name, tuple):
             host = name[0]
             peer.address = show_address(name)
+        peer.descriptor = self.link.descriptor(transport)
+        if self.config.send_buffer is not None and not isinstance(name, tuple):
+            self.link.limit(peer, self.config.send_buffer)  # TCP has it from the listener
         if self._stopping:
             peer.abort(CloseReason.SHUTDOWN)
             return
@@ -278,8 +285,7 @@ class Server:
         if reason is not None:
             self._refuse(peer, reason)
             return
-        peer.descriptor = transport.get_extra_info("socket").fileno()
-        if peer.descriptor >= self._ceiling and not self._make_room():
+        if transport.get_extra_info("socket").fileno() >= self._ceiling and not self._make_room():
             self._refuse(peer, CloseReason.DESCRIPTORS)
             return
         if self._refused:
@@ -379,6 +385,8 @@ class Server:
         # Not under the other policies: it closes a living peer too, whose window stays shut for so long.
         if config.slow_consumer == "disconnect" and config.tcp_user_timeout is not None:
             options.append(("TCP_USER_TIMEOUT", max(1, round(config.tcp_user_timeout * 1000))))
+        if config.send_buffer is not None:
+            options.append(("SO_SNDBUF", config.send_buffer))
         if config.slow_consumer == "latest":
             options.append(("TCP_NOTSENT_LOWAT", NOT_SENT))
         return options

@@ -14,7 +14,7 @@ cdef class Endpoint:
     cdef public _tick.Tick _tick
     cdef public long long id, messages_in, bytes_in
     cdef public double _clock, _since
-    cdef public int descriptor, _paused
-    cdef public bint ended, stuck, closed, _closing
+    cdef public int descriptor, error, _paused
+    cdef public bint ended, finished, stuck, closed, _closing
     @cython.locals(size=Py_ssize_t, messages=cython.longlong, frames=bytes, tick=_tick.Tick)
     cpdef data_received(self, data)

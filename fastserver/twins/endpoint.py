@@ -35,6 +35,8 @@ class Endpoint:
         "closed",
         "descriptor",
         "ended",
+        "error",
+        "finished",
         "id",
         "last_message",
         "member",
@@ -56,11 +58,15 @@ class Endpoint:
         """What keeps it to its rates, if there are any."""
         self.splitter = splitter
         self.descriptor = -1
-        """The socket to which its transport passes on what it is given, as it is; -1 if there is none such."""
+        """The socket that its link writes to; -1: only its transport can pass anything on."""
         self.ended = False
         """Its stream has ended: it sends nothing more."""
+        self.finished = False
+        """Our half of the stream has ended."""
         self.stuck = False
-        """Its transport holds bytes that the kernel has not taken."""
+        """Its link holds bytes that the kernel has not taken."""
+        self.error = 0
+        """The error number of the write that failed; from then on nothing more is written, but what it sent is read."""
         self.closed = False
         """Its connection is gone."""
         self.messages_in = 0

@@ -213,12 +213,19 @@ class Tick:
 
     def _write(self, batch: Batch) -> None:
         for member, sent in self._send_all(batch.channel.ready, batch.blob):
+            if sent < 0:
+                self._write_failed(member.peer, -sent)
+                continue
             parts: Sequence[Part] = past(batch.to(member)[0], sent)
             if parts:
                 self._write_parts(member.peer, parts)
 
     def _write_parts(self, peer: Any, parts: Sequence[Part]) -> None:
-        """Give the transport of `peer` what it is to pass on."""
+        """Give the link of `peer` what it is to pass on."""
+        raise NotImplementedError
+
+    def _write_failed(self, peer: Any, error: int) -> None:
+        """A send to `peer` failed with that error number."""
         raise NotImplementedError
 
     def _write_several(self, batches: list[Batch]) -> None:
