@@ -8,10 +8,12 @@ import errno
 import os
 import socket
 import stat
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
+from fastserver import descriptors
 from fastserver.errors import ListenError
 
 if TYPE_CHECKING:
@@ -22,13 +24,19 @@ BACKLOG: Final = 4096
 
 ACCEPTS: Final = 16
 """Connections that uvloop accepts on one address in a turn of its loop. By itself it accepts one, so that a server
-whose every turn is long, since it has thousands of peers, would let in a few a second."""
+whose every turn is long, since it has thousands of peers, would let in a few a second. Each costs a descriptor."""
+
+ACCEPTS_PART: Final = 8
+"""All of these together take at most one part in so many of the descriptors there are."""
 
 PROBES: Final = 3
 """Unanswered keepalive probes after which a connection is dead."""
 
 NOT_SENT: Final = 16 * 1024
 """Bytes that may wait in the kernel unsent for a peer that wants the newest (TCP_NOTSENT_LOWAT)."""
+
+LOCKED: Final = 5.0
+"""Seconds to wait for a folder that another program has locked."""
 
 SocketOption = tuple[str, int]
 """Its name in `socket`, and its value."""
@@ -65,32 +73,41 @@ class Listeners:
                     unopened += [(listener, one) for one in sockets]
                     for one in sockets:
                         set_options(one, options)
+            again = _again(loop, len(unopened))
             for listener, listening in unopened:
                 unix = listener.path is not None
                 address = f"unix:{listener.path}" if unix else show_address(listening.getsockname())
                 create: Any = loop.create_unix_server if unix else loop.create_server
-                for one in (listening, *_again(listening, loop)):
+                for one in (listening, *(listening.dup() for _ in range(again))):
                     self._servers.append(await create(partial(protocol, listener), sock=one, backlog=BACKLOG))
                 self.open_at.append((address, listener))
-        except BaseException:
+            descriptors.check_peer()
+        except BaseException as error:
+            self.close()
             for _, listening in unopened:
                 listening.close()
-            self.close()
+            if isinstance(error, OSError):
+                few = error.errno == errno.EMFILE
+                raise descriptors.too_few() if few else ListenError(f"cannot listen: {_why(error)}") from None
             raise
 
     def close(self) -> None:
         """Accept no more, and remove the Unix socket files."""
-        for server in self._servers:
-            server.close()
-        self._servers.clear()
         for path, inode in self._unix:
             remove_unix(path, inode)
         self._unix.clear()
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
 
 
-def _again(listening: socket.socket, loop: asyncio.AbstractEventLoop) -> list[socket.socket]:
-    """The same socket as often again as uvloop needs it for so many in a turn; other loops take many by themselves."""
-    return [listening.dup() for _ in range(1, ACCEPTS)] if type(loop).__module__.startswith("uvloop") else []
+def _again(loop: asyncio.AbstractEventLoop, listeners: int) -> int:
+    """How often again uvloop needs each of so many listening sockets to accept several in a turn; other loops take
+    many by themselves.
+    """
+    if not type(loop).__module__.startswith("uvloop"):
+        return 0
+    return max(1, min(ACCEPTS, descriptors.ceiling() // ACCEPTS_PART // max(1, listeners))) - 1
 
 
 def listen_tcp(host: str, port: int) -> list[socket.socket]:
@@ -173,20 +190,53 @@ def listen_unix(path: str) -> socket.socket:
         # Before bind, so that the file never has another mode (Linux); after it, for other systems.
         with contextlib.suppress(OSError):
             os.fchmod(listening.fileno(), 0o600)
-        try:
-            listening.bind(path)
-        except OSError as error:
-            if error.errno != errno.EADDRINUSE or not _is_stale(path):
-                raise
-            os.unlink(path)
-            listening.bind(path)
-        os.chmod(path, 0o600)
-        listening.listen(BACKLOG)
+        with _locked(path):
+            try:
+                listening.bind(path)
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or not _is_stale(path):
+                    raise
+                os.unlink(path)
+                listening.bind(path)
+            os.chmod(path, 0o600)
+            listening.listen(BACKLOG)
         listening.setblocking(False)
     except OSError as error:
         listening.close()
         raise ListenError(f"cannot listen on unix:{path}: {_why(error)}") from None
     return listening
+
+
+@contextlib.contextmanager
+def _locked(path: str) -> Iterator[None]:
+    """Keep other servers from putting a socket file at `path` inside the `with`.
+
+    Otherwise two that start at once could each find the other's file stale: bound, but nobody listens on it yet. The
+    lock is on the folder, since a file for it could itself be left behind, or taken away under somebody. Raises
+    `OSError` where a program keeps it for `LOCKED`.
+    """
+    import fcntl
+
+    try:
+        folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
+    except OSError:  # it is not there, as bind will say, or may be written but not read
+        yield
+        return
+    try:
+        deadline = time.monotonic() + LOCKED
+        while True:
+            try:
+                fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise OSError(errno.EBUSY, "another program keeps its folder locked") from None
+                time.sleep(0.005)
+            except OSError:  # a file system without locks
+                break
+        yield
+    finally:
+        os.close(folder)
 
 
 def _is_stale(path: str) -> bool:
@@ -199,7 +249,10 @@ def _is_stale(path: str) -> bool:
 
 
 def remove_unix(path: str, inode: tuple[int, int]) -> None:
-    """Remove the socket file at `path` if it is still the one with that device and inode."""
+    """Remove the socket file at `path` if it is still the one with that device and inode.
+
+    To be called while its socket listens: a stale file may be replaced, and the number of an inode given anew.
+    """
     with contextlib.suppress(OSError):
         if _inode(path) == inode:
             os.unlink(path)

@@ -31,6 +31,16 @@ def environment(**more: str) -> dict[str, str]:
     return kept | more
 
 
+def prepared(code: str) -> tuple[str, ...]:
+    """A wrapper that runs the command in a Python that ran `code` first."""
+    return (sys.executable, "-c", f"import sys\n{code}\nfrom fastserver.cli import main\nmain(sys.argv[4:])")
+
+
+def standard_loop() -> tuple[str, ...]:
+    """A wrapper that runs the command without uvloop."""
+    return prepared("sys.modules['uvloop'] = None")
+
+
 class Ended(NamedTuple):
     """How a command ended. `errors` are the lines it wrote to standard error."""
 

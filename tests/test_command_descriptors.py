@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import re
+import subprocess
+from pathlib import Path
 
+import pytest
 from conftest import Serve
-from running import Connection, RunningServer
+from program import DEADLINE
+from running import COMMAND, Connection, RunningServer, environment, prepared, standard_loop
 
-LIMITED = ("sh", "-c", 'ulimit -n 128 && exec "$0" "$@"')
-"""Runs a command that can have 128 file descriptors."""
+
+def allowed(descriptors: int) -> tuple[str, ...]:
+    """Runs a command that can have so many file descriptors."""
+    return ("sh", "-c", f'ulimit -n {descriptors} && exec "$0" "$@"')
+
+
+LIMITED = allowed(128)
+LOOPS = pytest.mark.parametrize("loop", [(), standard_loop()], ids=["uvloop", "asyncio"])
+NO_NULL_DEVICE = prepared("import os; os.devnull = '/no/such/device'")
 
 
 def fill(server: RunningServer) -> tuple[list[Connection], list[Connection]]:
@@ -75,3 +86,50 @@ def test_half_closed_go_first(serve: Serve) -> None:
     late.send(b"let in\n")
     assert witness.read_line() == second.read_line() == b"let in\n"
     assert f"{second.name} disconnected" not in server.log
+
+
+@LOOPS
+@pytest.mark.parametrize(("limit", "listeners"), [(64, 3), (64, 12), (128, 30), (256, 100), (24, 1)])
+def test_few_descriptors(serve: Serve, loop: tuple[str, ...], limit: int, listeners: int) -> None:
+    """Listeners leave some for peers, on each of them."""
+    urls = [part for _ in range(listeners) for part in ("--listen", "lines://127.0.0.1:0")]
+    server = serve(*urls, wrapper=(*allowed(limit), *loop))
+    server.errors.wait_for_count(" listening on ", listeners)
+    ports = [int(port) for port in re.findall(r" listening on 127\.0\.0\.1:([0-9]+),", server.log)]
+    first, last = Connection(("127.0.0.1", ports[0])), Connection(("127.0.0.1", ports[-1]))
+    server.connections += [first, last]
+    server.wait_for_peers(2)
+    first.send(b"let in\n")
+    assert last.read_line() == b"let in\n"
+
+
+@LOOPS
+@pytest.mark.parametrize(("limit", "listeners"), [(8, 1), (12, 1), (14, 1), (16, 1), (64, 60), (64, 100), (128, 100)])
+def test_too_few_descriptors(tmp_path: Path, loop: tuple[str, ...], limit: int, listeners: int) -> None:
+    """A server that could let in nobody does not run: one line, exit code 1."""
+    urls = [part for _ in range(listeners) for part in ("--listen", "lines://127.0.0.1:0")]
+    command = [*allowed(limit), *loop, *COMMAND, *urls]
+    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=DEADLINE)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    assert re.match(r"fastserver: cannot listen.*(file descriptors|too many open files)", lines[0])
+
+
+@LOOPS
+def test_no_null_device(serve: Serve, loop: tuple[str, ...]) -> None:
+    """A bare container or chroot has none; a server with all of its standard streams needs none."""
+    wrapper = prepared("import os; os.devnull = '/no/such/device'; " + ("sys.modules['uvloop'] = None" if loop else ""))
+    server = serve(wrapper=wrapper)
+    server.connect()
+    server.stop()
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&-"])
+def test_no_null_device_nor_standard_streams(serve: Serve, closed: str) -> None:
+    """Nor does one without; no peer's connection takes the place of a stream."""
+    server = serve(wrapper=("sh", "-c", f'exec "$0" "$@" {closed}', *NO_NULL_DEVICE))
+    one, other = server.connect(), server.connect()
+    one.send(b"hello\n")
+    assert other.read_line() == b"hello\n"
+    server.stop()

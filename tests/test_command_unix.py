@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -9,8 +10,11 @@ import stat
 from pathlib import Path
 
 import pytest
-from conftest import Serve
-from running import RunningServer, attempt
+from conftest import Run, Serve
+from program import Program
+from running import COMMAND, PURE, Connection, RunningServer, attempt, environment, standard_loop
+
+from fastserver.listener import listen_unix
 
 
 def talk(server: RunningServer) -> None:
@@ -104,3 +108,41 @@ def test_bound_but_not_listening(serve: Serve, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left:
         left.bind(os.fspath(path))
     talk(serve("--unix", str(path)))
+
+
+@pytest.mark.parametrize("loop", [(), standard_loop()], ids=["uvloop", "asyncio"])
+def test_several_at_once(run: Run, tmp_path: Path, loop: tuple[str, ...]) -> None:
+    """Of servers that start at once, a stale file there or not, one listens; the others end like any that is late."""
+    path = tmp_path / "feed.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left:
+        left.bind(os.fspath(path))
+    servers = [run(*loop, *COMMAND, "--unix", path, environment=environment()) for _ in range(5)]
+    ended = [server for server in servers if not listens(server)]
+    assert len(ended) == 4
+    for server in ended:
+        assert server.wait() == 1
+        errors = [line for line in server.errors.wait_for_end().decode().splitlines() if PURE not in line]
+        assert errors == [f"fastserver: cannot listen on unix:{path}: address already in use"]
+    (server,) = [server for server in servers if server not in ended]
+    one, other = Connection(str(path)), Connection(str(path))
+    with contextlib.closing(one), contextlib.closing(other):
+        other.send(b"hello\n")
+        assert one.read_line() == b"hello\n"
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 0
+    assert os.listdir(tmp_path) == []
+
+
+def listens(server: Program) -> bool:
+    """Whether it listens, as soon as that is known."""
+    return server.errors.wait_for("listening on|cannot listen on")[0] == b"listening on"
+
+
+def test_folder_that_cannot_be_read(tmp_path: Path) -> None:
+    """A folder that may be written but not read serves as well."""
+    if os.geteuid() == 0:
+        pytest.skip("root may read everything")
+    folder = tmp_path / "drop"
+    folder.mkdir(0o300)
+    with listen_unix(f"{folder}/feed.sock"):
+        assert stat.S_ISSOCK(os.stat(f"{folder}/feed.sock").st_mode)

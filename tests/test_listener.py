@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 import stat
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from fastserver import listener
 from fastserver.errors import ListenError
 from fastserver.listener import _inode, keep_alive, listen_tcp, listen_unix, remove_unix, set_options, show_address
 
@@ -72,6 +76,57 @@ def test_stale_socket_file_is_replaced_and_a_live_one_is_not(tmp_path: Path) -> 
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(path)
         assert live.fileno() > 0
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_two_at_once_do_not_both_listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stale: bool) -> None:
+    """One that starts while another has its file but does not listen yet must not take that for a stale one."""
+    path = str(tmp_path / "feed.sock")
+    if stale:
+        listen_unix(path).close()
+    listen, sleep = socket.socket.listen, time.sleep
+    second: list[threading.Thread] = []
+    decided = threading.Event()
+    outcomes: list[object] = []
+
+    def start() -> None:
+        try:
+            outcomes.append(listen_unix(path))
+        except ListenError as error:
+            outcomes.append(str(error))
+        decided.set()
+
+    def wait(seconds: float) -> None:
+        decided.set()
+        sleep(seconds)
+
+    def begin(one: socket.socket, backlog: int) -> None:
+        if not second:
+            second.append(threading.Thread(target=start))
+            second[0].start()
+            assert decided.wait(60)  # the second has listened, or waits
+        listen(one, backlog)
+
+    monkeypatch.setattr(time, "sleep", wait)
+    monkeypatch.setattr(socket.socket, "listen", begin)
+    with listen_unix(path), socket.socket(socket.AF_UNIX) as client:
+        second[0].join(60)
+        assert outcomes == [f"cannot listen on unix:{path}: address already in use"]
+        client.connect(path)
+    assert os.listdir(tmp_path) == ["feed.sock"]
+
+
+def test_folder_that_another_program_keeps_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a while it is given up, and said."""
+    monkeypatch.setattr(listener, "LOCKED", 0.0)
+    folder = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        with pytest.raises(ListenError, match=r"cannot listen on unix:.*: another program keeps its folder locked"):
+            listen_unix(str(tmp_path / "feed.sock"))
+    finally:
+        os.close(folder)
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
