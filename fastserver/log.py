@@ -104,6 +104,11 @@ class Log:
             self._call_later(1.0, self.flush)
 
 
+def tell(kind: str, fields: dict[str, Any]) -> None:
+    """One line that was asked for: written whatever the level and the limits."""
+    logger.handle(logger.makeRecord(logger.name, logging.INFO, __file__, 0, kind, (fields,), None))
+
+
 def show(payload: bytes, binary: bool) -> str:
     """`payload` as text that cannot act on a terminal, cut at `SHOWN` bytes; msgpack (`binary`) as JSON."""
     if binary:

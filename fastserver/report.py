@@ -1,20 +1,43 @@
-"""What the log says of all peers: at the end, and when asked."""
+"""What the log says of the whole server: where it listens, how it ended, and what is asked for."""
 
 from __future__ import annotations
 
-from typing import Final
+import logging
+from collections.abc import Iterable
+from typing import Any, Final
 
 from fastserver.errors import CloseReason
-from fastserver.log import logger
+from fastserver.listen import Listener, Role
+from fastserver.log import logger, tell
 from fastserver.peermap import PeerMap
 
 NAMED: Final = 100
 """Peers furthest behind that a report names."""
 
 
+def listening(open_at: Iterable[tuple[str, Listener]]) -> None:
+    """Where a server listens: a line for each address, however many there are."""
+    for address, listener in open_at:
+        logger.info(*_listening(address, listener))
+
+
+def chosen_ports(open_at: Iterable[tuple[str, Listener]]) -> None:
+    """The same for ports that the system chose, where the level hides it: nothing else tells them."""
+    if not logger.isEnabledFor(logging.INFO):
+        for address, listener in open_at:
+            if listener.path is None and listener.port == 0:
+                tell(*_listening(address, listener))
+
+
+def _listening(address: str, listener: Listener) -> tuple[str, dict[str, Any]]:
+    role = "" if listener.role is Role.BOTH else ", role %(role)s"
+    kind = "listening on %(address)s, mode %(mode)s" + role
+    return kind, {"address": address, "mode": listener.mode, "role": listener.role}
+
+
 def report(peers: PeerMap) -> None:
     """The totals, and the peers furthest behind."""
-    logger.info(
+    tell(
         "report: %(connected)d peers connected, %(accepted)d since start, %(messages_in)d messages "
         "(%(bytes_in)d bytes) in, %(messages_out)d messages (%(bytes_out)d bytes) out, "
         "%(pending_messages)d pending, %(dropped_messages)d dropped, %(refused)d connections refused",
@@ -26,7 +49,7 @@ def report(peers: PeerMap) -> None:
         },
     )
     for figures in peers.furthest_behind(NAMED):
-        logger.info(
+        tell(
             "report: peer %(id)d %(address)s %(state)s"
             + (", slow" if figures.slow else "")
             + ": %(pending_messages)d messages (%(pending_bytes)d bytes) "

@@ -31,7 +31,7 @@ from fastserver.log import Log
 from fastserver.memory import Memory
 from fastserver.peer import Peer
 from fastserver.peermap import PeerMap
-from fastserver.report import report, stopped
+from fastserver.report import listening, report, stopped
 from fastserver.slowconsumer import SlowConsumers
 from fastserver.throttle import Throttle
 from fastserver.timeouts import Timeouts
@@ -108,9 +108,7 @@ class Server:
             self.log.line(WARNING, "no compiled splitters: running on the slower pure-Python ones")
         self.link.open(self._loop)
         await self.listeners.open(self.config.listeners, self._socket_options(), self.accept)
-        for address, listener in self.listeners.open_at:
-            kind = "listening on %(address)s, mode %(mode)s" + _role(listener.role)
-            self.log.line(INFO, kind, address=address, mode=listener.mode, role=listener.role)
+        listening(self.listeners.open_at)
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Use the clock, the timers and the ticks of `loop`."""
