@@ -11,6 +11,7 @@ import click
 
 from fastserver.config import SETTINGS, WAIT, Config
 from fastserver.errors import ConfigError, ListenError
+from fastserver.escape import escape
 from fastserver.setting import Setting
 
 SERVE_HELP = """Pass every message to everyone connected.
@@ -67,9 +68,10 @@ def _serve(**given: Any) -> None:
                 where = f"before {subcommand}; allowed is behind it, if {subcommand} has it"
                 raise ConfigError(f"{setting.option}: {value!r} is not allowed {where}")
         return
+    from fastserver.process import run
     from fastserver.server import Server
 
-    Server(Config(**_settled(given))).run()
+    run(Server(Config(**_settled(given))), _ignored(given), last=True)
 
 
 def _connect(address: str, wait: str | None, **given: Any) -> int:
@@ -84,6 +86,8 @@ def _bench(json: str | None, csv: str | None, **given: Any) -> int:
     from fastserver.load.command import bench
     from fastserver.load.plan import OPTIONS, SERVER
 
+    for text in _ignored(given):
+        print(f"fastserver: {text}", file=sys.stderr)
     return bench(json, csv, **_settled(given, (*SERVER, *OPTIONS)))
 
 
@@ -94,12 +98,32 @@ def _settled(given: dict[str, Any], settings: Iterable[Setting] = SETTINGS) -> d
     for setting in settings:
         if setting.name not in given:
             continue
-        value, text = given[setting.name], os.environ.get(setting.variable)
+        value = given[setting.name]
         if value not in (None, ()):
             settled[setting.name] = setting.check(value) if setting.type is tuple else setting.parse(value)
-        elif text:
-            settled[setting.name] = setting.parse(text)
+        elif (text := os.environ.get(setting.variable)) and not _is_link(setting, text):
+            try:
+                settled[setting.name] = setting.parse(text)
+            except ConfigError as error:
+                raise ConfigError(f"{setting.variable}, for {error}") from None
     return settled
+
+
+def _ignored(given: dict[str, Any]) -> list[str]:
+    """What is to be said of variables that would count, but are not meant for us."""
+    found = [(setting, os.environ.get(setting.variable, "")) for setting in SETTINGS if setting.name in given]
+    return [
+        f"{setting.variable}={text!r} is ignored: that is a link to a service, not {setting.option}"
+        for setting, text in found
+        if given[setting.name] is None and _is_link(setting, text)
+    ]
+
+
+def _is_link(setting: Setting, text: str) -> bool:
+    """Whether a platform set the variable: next to a service or container that is called `fastserver`, Kubernetes and
+    Docker have `FASTSERVER_PORT=tcp://10.0.0.1:3000`, and others that are no settings.
+    """
+    return setting.name == "port" and text.strip().startswith(("tcp://", "udp://", "sctp://"))
 
 
 class Commands(click.Group):
@@ -177,5 +201,6 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _fail(text: str, code: int) -> NoReturn:
-    print(f"fastserver: {' '.join(text.split())}", file=sys.stderr)
+    harmless = escape(" ".join(text.split()).encode("utf-8", "backslashreplace"))
+    print(f"fastserver: {harmless}", file=sys.stderr)
     sys.exit(code)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Serve
-from running import Connection, Ended, attempt
+from running import PURE, Connection, Ended, attempt
 
 from fastserver.config import MODES, SETTINGS
 
@@ -86,9 +86,63 @@ def test_value_that_is_not_allowed(tmp_path: Path, option: str, value: str, allo
 
 @pytest.mark.parametrize(("option", "value", "allowed"), REFUSED[2::4])
 def test_variable_that_is_not_allowed(tmp_path: Path, option: str, value: str, allowed: str) -> None:
-    """The same for a value from the environment."""
+    """The same for a value from the environment, whose name is said too."""
     variable = "FASTSERVER_" + option.removeprefix("--").replace("-", "_").upper()
-    check_refusal(attempt(folder=tmp_path, **{variable: value}), option, value, allowed)
+    ended = attempt(folder=tmp_path, **{variable: value})
+    check_refusal(ended, option, value, allowed)
+    assert f"{variable}, for {option}: " in ended.errors[0]
+
+
+@pytest.mark.parametrize("link", ["tcp://10.0.0.1:3000", "udp://[fd00::1]:53", " tcp://10.0.0.1:3000"])
+def test_variables_of_a_platform(serve: Serve, tmp_path: Path, link: str) -> None:
+    """What Kubernetes and Docker set beside a service or container of our name stops nobody; one line says so."""
+    path = f"{tmp_path}/feed.sock"
+    platform = {
+        "FASTSERVER_PORT": link,
+        "FASTSERVER_SERVICE_HOST": "10.0.0.1",
+        "FASTSERVER_SERVICE_PORT": "3000",
+        "FASTSERVER_PORT_3000_TCP": "tcp://10.0.0.1:3000",
+        "FASTSERVER_PORT_3000_TCP_PROTO": "tcp",
+        "FASTSERVER_NAME": "/web/fastserver",
+    }
+    server = serve("--unix", path, **platform)
+    server.connect()
+    log = server.stop()
+    assert log.count("WARNING") == log.count(f" WARNING FASTSERVER_PORT={link!r} is ignored: ") == 1
+    assert f"listening on unix:{path}, mode lines\n" in log
+    assert "127.0.0.1" not in log
+    assert (
+        "WARNING" not in serve("--port", "0", **platform).stop()
+    )  # the option is stronger, so there is nothing to say
+
+
+def test_bench_among_the_variables_of_a_platform(tmp_path: Path) -> None:
+    """The same for the other command that has a port."""
+    path = f"{tmp_path}/none.sock"
+    ended = attempt("bench", "--unix", path, folder=tmp_path, FASTSERVER_PORT="tcp://10.0.0.1:3000")
+    assert ended.code == 1
+    assert len(ended.errors) == 2, ended.errors
+    assert ended.errors[0].startswith("fastserver: FASTSERVER_PORT='tcp://10.0.0.1:3000' is ignored: ")
+    assert path in ended.errors[1]
+
+
+def test_all_listeners_are_shown(serve: Serve) -> None:
+    """Where it listens is said of every listener, however few lines a second the log may have."""
+    options = [part for _ in range(7) for part in ("--listen", "lines://127.0.0.1:0")]
+    log = serve(*options, "--log-messages", "0").stop()
+    assert len(re.findall(r" INFO listening on 127\.0\.0\.1:[0-9]+, mode lines$", log, re.MULTILINE)) == 7
+    assert "more like this" not in log
+
+
+@pytest.mark.parametrize("options", [("--quiet",), ("--log-level", "error")])
+def test_port_that_the_system_chose(serve: Serve, tmp_path: Path, options: tuple[str, ...]) -> None:
+    """It is shown whatever the level, since nothing else tells it; the rest of the log is as quiet as ever."""
+    listen = ("--listen", "lines://127.0.0.1:0", "--listen", f"lines+unix://{tmp_path}/feed.sock")
+    server = serve("--port", "0", *listen, *options)
+    Connection(("127.0.0.1", server.port)).close()
+    lines = [line for line in server.stop().splitlines() if PURE not in line]
+    assert len(lines) == 2, lines
+    assert all(re.search(r" INFO listening on 127\.0\.0\.1:[0-9]+, mode lines$", line) for line in lines)
 
 
 def check_refusal(ended: Ended, option: str, value: str, allowed: str) -> None:
