@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
+from fastserver.escape import escape
 from fastserver.log import logger
 
 QUEUE: Final = 1000
@@ -25,12 +26,16 @@ STOP_TIMEOUT: Final = 1.0
 
 
 class TextFormatter(logging.Formatter):
-    """`2026-11-22 12:00:00.000 INFO text`."""
+    """`2026-11-22 12:00:00.000 INFO text`; further lines, such as those of a traceback, are indented, so that none can
+    pass for a line of the log."""
 
     default_msec_format = "%s.%03d"
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n    ".join(_harmless(super().format(record)))
 
 
 class JsonFormatter(logging.Formatter):
@@ -39,21 +44,33 @@ class JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, Any] = dict(record.args) if isinstance(record.args, dict) else {}
         moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
-        entry = {
+        entry: dict[str, Any] = {
             "time": f"{moment}.{int(record.msecs):03d}Z",
             "level": record.levelname.lower(),
             "message": record.getMessage(),
-            **fields,
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            entry["stack"] = self.formatStack(record.stack_info)
+        entry |= {name: value for name, value in fields.items() if name not in entry}
         import json  # most logs are text
 
-        return json.dumps(entry, default=str)
+        # Whoever takes the text out again may show it on a terminal.
+        harmless = {
+            key: "\n".join(_harmless(value)) if isinstance(value, str) else value for key, value in entry.items()
+        }
+        return json.dumps(harmless, default=str)
+
+
+def _harmless(text: str) -> list[str]:
+    """The lines of `text`, in which nothing can act on a terminal: it may quote what a peer sent."""
+    return [escape(line.encode("utf-8", "backslashreplace")) for line in text.split("\n")]
 
 
 class BoundedHandler(logging.Handler):
-    """Puts records into a bounded queue without ever waiting; counts those that do not fit."""
+    """Puts records into a bounded queue without ever waiting; counts those that do not fit, and puts in their number
+    before the next."""
 
     # Not the library's QueueHandler: of that nothing would be left, and it imports pickle and sockets.
 
@@ -66,7 +83,7 @@ class BoundedHandler(logging.Handler):
         # As it is: its fields are plain values, which the thread can format.
         try:
             if self.lost:
-                self._waiting.put_nowait(_lost(self.lost))
+                self._waiting.put_nowait(self.lost)
                 self.lost = 0
             self._waiting.put_nowait(record)
         except queue.Full:
@@ -74,35 +91,77 @@ class BoundedHandler(logging.Handler):
 
 
 class Writer(threading.Thread):
-    """Takes records from the queue and writes them to a file descriptor."""
+    """Takes records, and how many more were lost, from the queue, and writes them to a file descriptor.
+
+    Where that takes no more, on a full disk for one, nothing waits: the rest of the line that is begun is written when
+    it can be, and what was left out meanwhile is counted.
+    """
 
     def __init__(self, waiting: queue.Queue[Any], descriptor: int, formatter: logging.Formatter) -> None:
         super().__init__(name="fastserver-log", daemon=True)
         self._waiting = waiting
         self._descriptor = descriptor
         self._formatter = formatter
+        self._begun = b""  # the rest of a line
+        self._lost = 0
+        self._why = ""
 
     def run(self) -> None:
         while (record := self._waiting.get()) is not None:
-            line = self._formatter.format(record) + "\n"
-            # Past Python's own buffer: its lock, held here while a pipe blocks, would keep the process
-            # from ending.
-            self._write(line.encode("utf-8", "backslashreplace"))
+            if isinstance(record, int):
+                self._lost += record
+                self._why = "whoever reads the log is too slow"
+            elif not (self._ready() and self._write(record)):
+                self._lost += 1
+        self._ready()
 
-    def _write(self, line: bytes) -> None:
-        while line:
+    def _ready(self) -> bool:
+        """Whether a line can begin: what was begun is written, and what was lost is said."""
+        if self._begun and not self._pass(self._begun):
+            return False
+        if self._lost and self._write(_lost(self._lost, self._why)):
+            self._lost = 0
+        return not (self._begun or self._lost)
+
+    def _write(self, record: logging.LogRecord) -> bool:
+        """Write a line; whether it was at least begun."""
+        try:
+            text = self._formatter.format(record)
+        except Exception as error:  # of a library's that logs what it cannot show; the thread must last
+            text = self._formatter.format(_unshown(record, error))
+        line = f"{text}\n".encode("utf-8", "backslashreplace")
+        if self._pass(line) or len(self._begun) < len(line):
+            return True
+        self._begun = b""
+        return False
+
+    def _pass(self, data: bytes) -> bool:
+        """Write `data`, and keep in `_begun` what could not be; whether that is nothing."""
+        # Past Python's own buffer: its lock, held here while a pipe blocks, would keep the process
+        # from ending.
+        while data:
             try:
-                line = line[os.write(self._descriptor, line) :]
+                data = data[os.write(self._descriptor, data) :]
             except BlockingIOError:
                 select.select([], [self._descriptor], [])
-            except OSError:
-                return  # nobody can read it any more
+            except OSError as error:
+                self._why = error.strerror or str(error)
+                break
+        self._begun = data
+        return not data
 
 
-def _lost(lines: int) -> logging.LogRecord:
-    fields = {"lines": lines}
-    text = "%(lines)d log lines were lost: whoever reads the log is too slow"
-    return logging.LogRecord(logger.name, logging.WARNING, __file__, 0, text, (fields,), None)
+def _lost(lines: int, why: str) -> logging.LogRecord:
+    return _warning("%(lines)d log lines were lost: %(why)s", {"lines": lines, "why": why[:1].lower() + why[1:]})
+
+
+def _unshown(record: logging.LogRecord, error: Exception) -> logging.LogRecord:
+    fields = {"file": record.filename, "line": record.lineno, "error": type(error).__name__}
+    return _warning("a log line of %(file)s:%(line)d cannot be shown: %(error)s", fields)
+
+
+def _warning(kind: str, fields: dict[str, Any]) -> logging.LogRecord:
+    return logging.LogRecord(logger.name, logging.WARNING, __file__, 0, kind, (fields,), None)
 
 
 @contextmanager
@@ -134,7 +193,7 @@ def logging_to_console(level: str, form: str, descriptor: int | None = None) -> 
         deadline = time.monotonic() + STOP_TIMEOUT
         try:
             if handler.lost:
-                waiting.put(_lost(handler.lost), timeout=STOP_TIMEOUT)
+                waiting.put(handler.lost, timeout=STOP_TIMEOUT)
             waiting.put(None, timeout=max(0.0, deadline - time.monotonic()))
         except queue.Full:
             pass

@@ -6,7 +6,10 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
+import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -206,3 +209,99 @@ def test_a_name_that_is_no_text(serve: Serve, tmp_path: Path) -> None:
     assert Path(path).is_socket()
     server.stop()
     assert not Path(path).exists()
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux lets us take another process' room away and give it back"
+)
+def test_full_disk(run: Run, tmp_path: Path) -> None:
+    """Peers notice nothing of it; once there is room again, no line is torn, and what was lost is counted."""
+    path, log = tmp_path / "feed.sock", tmp_path / "log"
+    to_file = ("sh", "-c", f'exec "$0" "$@" 2>>{log}')
+    server = run(*to_file, *COMMAND, "--unix", path, "--log-messages", "1000000", environment=environment())
+    reader = connect_to(path)
+    sender = connect_to(path)
+    with contextlib.closing(reader), contextlib.closing(sender):
+        sender.send(b"line 0\n")
+        assert reader.read_line() == b"line 0\n"
+        _, most = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+        for turn in range(1, 4):
+            full = log.stat().st_size + 1000 * turn + 7
+            resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (full, most))
+            lines = b"".join(b"line %d\n" % number for number in range(500))
+            sender.send(lines)
+            assert reader.read(len(lines)) == lines
+            deadline = time.monotonic() + DEADLINE
+            while log.stat().st_size < full:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            sender.send(lines)
+            assert reader.read(len(lines)) == lines
+            resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (most, most))
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 0
+    written = log.read_text().splitlines()
+    assert [line for line in written if not re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} [A-Z]+ ", line)] == []
+    shown = len([line for line in written if re.search(r"Received message from 2 \S+: line \d+$", line)])
+    lost = sum(map(int, re.findall(r"WARNING (\d+) log lines were lost", "\n".join(written))))
+    assert shown + lost == 3001
+
+
+def test_log_that_takes_nothing(run: Run, tmp_path: Path) -> None:
+    """It is like one whose reader is gone."""
+    path = tmp_path / "feed.sock"
+    server = run("sh", "-c", 'exec "$0" "$@" 2>/dev/full', *COMMAND, "--unix", path, environment=environment())
+    one = connect_to(path)
+    with contextlib.closing(one), contextlib.closing(connect_to(path)) as other:
+        for number in range(100):
+            other.send(b"%d\n" % number)
+            assert one.read_line() == b"%d\n" % number
+    server.signal(signal.SIGTERM)
+    assert server.wait() == 0
+
+
+FAILING = """
+    import fastserver
+
+    server = fastserver.Server(fastserver.Config(port=0, log_format={form!r}, handler_errors="keep"))
+
+
+    @server.on_message
+    def fail(message: fastserver.Message) -> None:
+        text = message.payload.decode().replace("|", chr(10))
+        if text.startswith("loop"):
+            server.call_threadsafe(raising, text)
+        else:
+            raising(text)
+
+
+    def raising(text):
+        raise ValueError(text)
+
+
+    server.run()
+"""
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_exception_that_quotes_a_peer(run: Run, tmp_path: Path, form: str) -> None:
+    """What it quotes forges no line, whether a handler raised it or the loop found it."""
+    program = tmp_path / "failing.py"
+    program.write_text(textwrap.dedent(FAILING).format(form=form))
+    server = run(sys.executable, program, environment=environment())
+    port = int(server.errors.wait_for(r"listening on 127\.0\.0\.1:(\d+)")[1])
+    forged = "2026-11-25 00:00:00.000 INFO peer 9 10.0.0.1:1 connected"
+    with contextlib.closing(Connection(("127.0.0.1", port))) as peer:
+        for place in ("handler", "loop"):
+            peer.send(f"{place}|{forged}|{{}}|\x1b[31m\n".encode())
+        for place in ("handler", "loop"):
+            server.errors.wait_for(rf"ValueError: {place}(\n *|\\n){re.escape(forged)}")
+        server.signal(signal.SIGTERM)
+        assert peer.read_to_end() == b""
+    assert server.wait() == 0
+    log = server.errors.wait_for_end().decode()
+    assert "\x1b" not in log
+    for line in log.splitlines():
+        assert not line.startswith(forged)
+        if form == "json":
+            assert json.loads(line)["level"] in ("info", "warning", "error")
