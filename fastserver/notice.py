@@ -5,6 +5,8 @@ modes.
 
     {"fastserver": "missed", "messages": 42}                   here 42 messages are missing (`notify_drops`)
     {"fastserver": "closing", "reason": "slow_consumer"}       the last message before the end (`last_word`)
+
+Nothing in a notice proves that the server wrote it: messages are passed on verbatim, so any peer can send the same.
 """
 
 from __future__ import annotations
