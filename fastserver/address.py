@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 from fastserver.errors import ConfigError
 
 _HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\[\]\s]+)\]|(?P<host>[^\[\]:\s]+)):(?P<port>\d{1,5})", re.ASCII)
+
+ALLOWED: Final = "host:port, [::1]:port or unix:path"
 
 
 @dataclass(frozen=True)
@@ -21,12 +24,13 @@ class Address:
     @classmethod
     def parse(cls, text: str) -> Address:
         """The address that `text` names. Raises `ConfigError`."""
+        if not isinstance(text, str):
+            raise ConfigError(f"address {text!r} is not allowed; allowed is {ALLOWED}")
         if text.startswith("unix:") and len(text) > len("unix:") and "\0" not in text:
             return cls(path=text.removeprefix("unix:"))
         match = _HOST_PORT.fullmatch(text)
         if match is None or not 1 <= int(match["port"]) <= 65535:
-            allowed = "host:port, [::1]:port or unix:path"
-            raise ConfigError(f"address {text!r} is not allowed; allowed is {allowed}")
+            raise ConfigError(f"address {text!r} is not allowed; allowed is {ALLOWED}")
         return cls(match["v6"] or match["host"], int(match["port"]))
 
     def __str__(self) -> str:

@@ -3,9 +3,12 @@
 import asyncio
 import io
 import shutil
+import socket
 import ssl
+import struct
 import subprocess
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,17 @@ import pytest
 import uvloop
 from serving import Reader, Writer, echo, reset, serving
 
+from fastserver import Config, Server
 from fastserver import client as client_module
 from fastserver.client import Client, connect
+from fastserver.connection import Connection
 from fastserver.errors import ConfigError, FrameError
 from fastserver.framing import FRAMINGS
+
+
+def generator(client: object) -> Any:
+    yield client
+
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -33,6 +43,35 @@ def run(request: pytest.FixtureRequest) -> Run:
         return uvloop.run(limited()) if request.param == "uvloop" else asyncio.run(limited())
 
     return run_in
+
+
+@asynccontextmanager
+async def bare(path: Path | None = None, receive_buffer: int = 0, **options: Any) -> AsyncIterator[tuple[Client, Any]]:
+    """An entered client, and the other end of its connection: a plain socket, so that a test can have things happen
+    there of which the event loop has not heard yet."""
+    with socket.socket(socket.AF_INET if path is None else socket.AF_UNIX) as listening:
+        if receive_buffer:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        listening.bind(("127.0.0.1", 0) if path is None else str(path))
+        listening.listen()
+        address = f"unix:{path}" if path else f"127.0.0.1:{listening.getsockname()[1]}"
+        async with connect(address, **options) as client:
+            theirs, _ = listening.accept()
+            theirs.settimeout(30)
+            with theirs:
+                yield client, theirs
+
+
+def reset_now(theirs: socket.socket) -> None:
+    theirs.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    theirs.close()
+
+
+def read_to_end(theirs: socket.socket) -> bytes:
+    heard = b""
+    while data := theirs.recv(1 << 20):
+        heard += data
+    return heard
 
 
 # --- messages
@@ -99,6 +138,10 @@ def test_packed_bytes_are_sent_as_they_are(run: Run) -> None:
         ("msgpack", object(), TypeError),
         ("msgpack", b"x" * 101, ValueError),
         ("msgpack", "\ud800", ValueError),
+        ("msgpack", 2**64, ValueError),
+        ("msgpack-stream", {"far": -(2**63) - 1}, ValueError),
+        ("lines", memoryview(b"abcd")[::2], ValueError),
+        ("msgpack", [memoryview(b"abcd")[::2]], ValueError),
     ],
 )
 def test_what_cannot_be_a_message_is_refused_and_nothing_sent(
@@ -110,6 +153,27 @@ def test_what_cannot_be_a_message_is_refused_and_nothing_sent(
                 await client.send(value)
             await client.send(b"next")
             assert (await client.__anext__()).value == b"next"
+
+    run(main())
+
+
+def test_frames_are_bytes(run: Run) -> None:
+    async def main() -> None:
+        async with serving(echo) as address, connect(address) as client:
+            for wrong in ("text\n", 5, None):
+                with pytest.raises(TypeError):
+                    await client.send_frames(wrong)  # type: ignore[arg-type]
+            await client.send_frames(bytearray(b"next\n"))
+            assert (await client.receive()).payload == b"next"
+
+    run(main())
+
+
+def test_default_packs_what_msgpack_cannot(run: Run) -> None:
+    async def main() -> None:
+        async with serving(echo) as address, connect(address, mode="msgpack", default=list) as client:
+            await client.send({"set": {1}})
+            assert (await client.receive()).value == {"set": [1]}
 
     run(main())
 
@@ -226,6 +290,219 @@ def test_a_reset_connection_raises(run: Run) -> None:
                 await client.__anext__()
             with pytest.raises(ConnectionError):
                 await client.send(b"x")
+
+    run(main())
+
+
+@pytest.mark.parametrize("mode", list(FRAMINGS))
+@pytest.mark.parametrize("writes", [False, True], ids=["reading", "writing"])
+def test_a_connection_reset_inside_a_message_does_not_give_half_of_it(run: Run, mode: str, writes: bool) -> None:
+    """Nor loses what was whole, whether it is reading or writing that meets the reset."""
+    frames = [FRAMINGS[mode].splitter(1000).frame(msgpack.packb(value)) for value in ("one", "two", "three")]
+
+    async def main() -> None:
+        async with bare(mode=mode) as (client, theirs):
+            await client.send_packed(msgpack.packb("go"))
+            theirs.recv(100)
+            theirs.sendall(b"".join(frames)[:-2])
+            if not writes:
+                assert len(await client.receive_batch()) == 2
+            reset_now(theirs)
+            if writes:
+                await client.send_packed(msgpack.packb("into the void"))
+                assert [(await client.receive()).frame for _ in range(2)] == frames[:2]
+            for _ in range(2):
+                with pytest.raises(ConnectionError):
+                    await client.receive()
+
+    run(main())
+
+
+def test_what_the_server_said_before_it_closed_survives_a_write_that_fails(run: Run) -> None:
+    """The unfinished last line too: it came with an end of stream."""
+
+    async def main() -> None:
+        async with bare() as (client, theirs):
+            theirs.sendall(b"one\nlast")
+            theirs.close()
+            await client.send(b"nobody is there")
+            await client.send(b"and that is known by now")
+            assert [message.payload async for message in client] == [b"one", b"last"]
+            with pytest.raises(ConnectionError, match="may be lost"):
+                await client.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("how", ["reset", "unread", "end"])
+def test_closing_says_that_what_was_sent_may_be_lost(run: Run, how: str) -> None:
+    """Unless another call has said so. What is lost already does not keep it from closing, nor from doing so twice."""
+
+    async def main(told: bool) -> None:
+        async with bare() as (client, theirs):
+            await client.send(b"one")
+            if how == "reset":
+                theirs.recv(100)
+                reset_now(theirs)
+            elif how == "unread":
+                theirs.recv(1)
+                theirs.close()
+            else:
+                theirs.recv(100)
+                theirs.close()
+                await client.send(b"two")
+            if told and how != "end":
+                with pytest.raises(ConnectionError):
+                    await client.receive()
+                await client.close()
+            else:
+                with pytest.raises(ConnectionError, match="may be lost"):
+                    await client.close()
+            await client.close()
+            with pytest.raises(ConnectionError):
+                await client.send(b"x")
+            assert client._connection is None
+
+    run(main(False))
+    run(main(True))
+
+
+def test_ending_our_side_of_a_connection_that_was_reset(run: Run) -> None:
+    async def main() -> None:
+        async with bare() as (client, theirs):
+            reset_now(theirs)
+            await client.close()  # nothing was sent
+        async with bare() as (client, theirs):
+            theirs.sendall(b"x\n")
+            await client.send(b"x")
+            theirs.recv(10)
+            reset_now(theirs)
+            await client.finish()  # or it raises, where the loop knows already
+            assert (await client.receive()).payload == b"x"
+            with pytest.raises(ConnectionError):
+                await client.receive()
+
+    run(main())
+
+
+def test_leaving_does_not_wait_for_a_server_that_has_everything(run: Run, tmp_path: Path) -> None:
+    async def main() -> None:
+        for path in (None, tmp_path / "socket"):
+            async with bare(path) as (client, theirs):
+                await client.send(b"x")
+                assert theirs.recv(10) == b"x\n"
+                await client.close(linger=3600)
+            (tmp_path / "socket").unlink(missing_ok=True)
+
+    run(main())
+
+
+@pytest.mark.parametrize("unix", [False, True], ids=["tcp", "unix"])
+def test_closing_loses_nothing_that_a_server_has_not_read(run: Run, tmp_path: Path, unix: bool) -> None:
+    """Though what it said was not received."""
+
+    async def main() -> None:
+        async with bare(tmp_path / "socket" if unix else None) as (client, theirs):
+            theirs.sendall(b"unread\n" * 1000)
+            for number in range(100):
+                await client.send(b"%d" % number)
+            await client.close(linger=0)
+            heard = b""
+            try:
+                while data := theirs.recv(1 << 16):
+                    heard += data
+            except ConnectionResetError:
+                pass
+            assert heard == b"".join(b"%d\n" % number for number in range(100))
+
+    run(main())
+
+
+def test_closing_says_what_a_server_did_not_take_of_what_the_system_has(run: Run) -> None:
+    """The system here has taken all, but the other has no room for it."""
+
+    async def main() -> None:
+        async with bare(receive_buffer=4096, close_timeout=0.05) as (client, _):
+            for _ in range(10):
+                await client.send(b"x" * 10_000)
+            await client.finish()
+            with pytest.raises(TimeoutError, match=r"did not take the last \d+ bytes within 0.05 s"):
+                await client.close()
+
+    run(main())
+
+
+def test_a_server_that_ends_has_what_was_sent_before_the_client_leaves(run: Run) -> None:
+    """It ends its side first, and reads on."""
+
+    async def main() -> None:
+        async with bare() as (client, theirs):
+            await client.send(b"one")
+            theirs.shutdown(socket.SHUT_WR)
+            await client.send(b"two")
+            assert [message async for message in client] == []
+            await client.close()
+            assert read_to_end(theirs) == b"one\ntwo\n"
+
+    run(main())
+
+
+@pytest.mark.parametrize("later", range(6))
+def test_closing_can_be_cancelled_whenever_it_ends(run: Run, monkeypatch: pytest.MonkeyPatch, later: int) -> None:
+    """Before Python 3.12, `asyncio.wait_for` swallows that if it comes with what was waited for."""
+    lost = Connection.connection_lost
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+
+        def cancel(turns: int) -> None:
+            if turns:
+                loop.call_soon(cancel, turns - 1)
+            else:
+                task.cancel()
+
+        def connection_lost(self: Connection, error: Exception | None) -> None:
+            lost(self, error)
+            cancel(later)
+
+        async def close(client: Client) -> None:
+            await client.close(linger=3600)
+            await asyncio.Event().wait()
+
+        async with bare() as (client, theirs):
+            await client.send(b"x")
+            assert theirs.recv(10) == b"x\n"
+            monkeypatch.setattr(Connection, "connection_lost", connection_lost)
+            task = asyncio.ensure_future(close(client))
+            theirs.close()
+            await asyncio.wait([task], timeout=20)
+            assert task.cancelled()
+
+    run(main())
+
+
+def test_a_server_that_stops_first_and_tasks_that_are_cancelled_then(run: Run) -> None:
+    async def main() -> None:
+        async def talk(address: str) -> None:
+            while True:
+                try:
+                    async with connect(address) as client:
+                        await client.send(b"x")
+                        async for _ in client:
+                            pass
+                except ConnectionError:
+                    await asyncio.sleep(0)
+
+        server = Server(Config(port=0))
+        await server.start()
+        tasks = [asyncio.ensure_future(talk(server.addresses[0])) for _ in range(10)]
+        while len(server.peers) < 10:
+            await asyncio.sleep(0)
+        await server.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        assert all(task.cancelled() for task in tasks)
 
     run(main())
 
@@ -444,25 +721,276 @@ def test_cancelled_while_connecting(run: Run) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"address": "nowhere"}, {"mode": "csv"}, {"max_message": 0}, {"max_queue": 0}],
-    ids=lambda options: next(iter(options)),
+    [
+        {"address": "nowhere"},
+        {"address": 3000},
+        {"mode": "csv"},
+        {"mode": ["lines"]},
+        {"max_message": 0},
+        {"max_message": "much"},
+        {"max_message": True},
+        {"max_queue": 0},
+        {"max_queue": 1.5},
+        {"close_timeout": -1},
+        {"close_timeout": "5"},
+        {"close_timeout": None},
+        {"first_delay": -1},
+        {"first_delay": float("nan")},
+        {"first_delay": float("inf")},
+        {"first_delay": "0.1"},
+        {"first_delay": 2, "longest_delay": 1},
+        {"longest_delay": True},
+        {"ssl": True},
+        {"server_hostname": "localhost"},
+        {"ssl": ssl.create_default_context(), "address": "unix:x"},
+        {"on_connect": "login"},
+        {"on_connect": generator},
+        {"on_disconnect": asyncio.sleep},
+        {"default": list},  # in mode lines
+        {"default": 5, "mode": "msgpack"},
+    ],
+    ids=lambda options: " ".join(options),
 )
 def test_settings_that_are_not_allowed(options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError):
+    with pytest.raises(ConfigError, match=f"^{next(iter(options))} .*is not allowed"):
         connect(**{"address": "127.0.0.1:3000", **options})
 
 
-def test_only_a_connected_client_sends(run: Run) -> None:
+def test_sizes_as_text() -> None:
+    client = connect("127.0.0.1:3000", max_message="64KiB", max_queue="1 MiB")
+    assert (client._max_message, client._max_queue) == (65536, 1 << 20)
+
+
+def test_only_a_connected_client_sends_and_receives(run: Run) -> None:
     async def main() -> None:
         client = connect("127.0.0.1:3000")
-        with pytest.raises(ConnectionError, match="async with"):
+        for step in (client.send(b"x"), client.receive(), client.receive_batch(), client.__anext__(), client.finish()):
+            with pytest.raises(ConnectionError, match="async with"):
+                await step
+        await client.close()
+        with pytest.raises(RuntimeError, match="make another"):
+            await client.__aenter__()
+
+    run(main())
+
+
+def test_one_task_receives(run: Run) -> None:
+    """The others are told, and it goes on; once it was cancelled, another can."""
+
+    async def main() -> None:
+        async with serving(echo) as address, connect(address) as client:
+            for cancel in (True, False):
+                receiving = asyncio.ensure_future(client.receive())
+                await asyncio.sleep(0)
+                for step in (client.receive(), client.receive_batch(), client.__anext__()):
+                    with pytest.raises(RuntimeError, match="another task is receiving"):
+                        await step
+                if cancel:
+                    receiving.cancel()
+                    await asyncio.wait([receiving])
+            await client.send(b"x")
+            assert (await receiving).payload == b"x"
+
+    run(main())
+
+
+def test_entering_twice(run: Run) -> None:
+    async def main() -> None:
+        async with serving(echo) as address:
+            client = connect(address)
+            entering = [asyncio.ensure_future(client.__aenter__()) for _ in range(2)]
+            await asyncio.wait(entering)
+            assert entering[0].result() is client
+            assert isinstance(entering[1].exception(), RuntimeError)
+            with pytest.raises(RuntimeError, match="make another"):
+                await client.__aenter__()
+            await client.send(b"still there")
+            assert (await client.receive()).payload == b"still there"
+            await client.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("reconnect", [False, True])
+def test_closing_while_it_connects_for_the_first_time(run: Run, reconnect: bool) -> None:
+    """To a server that is silent where TLS should begin, or that is not there."""
+
+    async def silent(reader: Reader, writer: Writer) -> None:
+        await reader.read()
+
+    async def main() -> None:
+        async with serving(silent) as address:
+            client = connect(address, ssl=ssl.create_default_context(), reconnect=reconnect)
+            await close_while_entering(client)
+        if reconnect:
+            await close_while_entering(connect(address, reconnect=True, first_delay=3600))
+
+    async def close_while_entering(client: Client) -> None:
+        entering = asyncio.ensure_future(client.__aenter__())
+        await asyncio.sleep(0)
+        await client.close()
+        with pytest.raises(ConnectionError, match="the client was closed"):
+            await entering
+        with pytest.raises(ConnectionError, match="the client was closed"):
             await client.send(b"x")
 
     run(main())
 
 
-def test_a_lost_connection_is_made_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "FIRST_DELAY", 0.001)
+def test_another_event_loop(run: Run) -> None:
+    """Such as one in another thread: it says so, and the client goes on."""
+
+    async def main() -> None:
+        async with serving(echo) as address, connect(address) as client:
+            for step in (client.send, client.send_packed, client.send_frames):
+                with pytest.raises(RuntimeError, match="outside of the event loop"):
+                    await asyncio.to_thread(asyncio.run, step(b"x\n"[: 2 if step == client.send_frames else 1]))
+            for other in (client.receive, client.receive_batch, client.finish, client.close):
+                with pytest.raises(RuntimeError, match="outside of the event loop"):
+                    await asyncio.to_thread(asyncio.run, other())  # type: ignore[operator]
+            await client.send(b"still there")
+            assert (await client.receive()).payload == b"still there"
+
+    run(main())
+
+
+# --- what a program wants to do when it is connected
+
+
+def test_what_on_connect_sends_goes_first_each_time(run: Run) -> None:
+    """Before a send that waits; also what its own tasks send."""
+    heard: list[list[bytes]] = []
+    came: list[Exception | None] = []
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        lines = [await reader.readline() for _ in range(4)]
+        heard.append(lines)
+        if len(heard) < 3:
+            reset(writer)
+
+    async def login(client: Client) -> None:
+        await client.send(b"login")
+        await asyncio.sleep(0.001)  # asks for a password elsewhere
+        await asyncio.gather(client.send(b"password"))
+
+    async def main() -> None:
+        async with serving(serve) as address:
+            client = connect(
+                address, reconnect=True, on_connect=login, on_disconnect=came.append, first_delay=0.001, max_message=10
+            )
+            async with client:
+                for number in range(3):
+                    await client.send(b"first %d" % number)
+                    await client.send(b"second")
+                    while len(heard) <= number or (number < 2 and len(came) <= number):
+                        await asyncio.sleep(0)
+
+    run(main())
+    assert heard == [[b"login\n", b"password\n", b"first %d\n" % number, b"second\n"] for number in range(3)]
+    assert [type(error) for error in came] == [ConnectionResetError, ConnectionResetError, type(None)]
+
+
+@pytest.mark.parametrize("reconnect", [False, True])
+def test_on_connect_can_wait_for_an_answer(run: Run, reconnect: bool) -> None:
+    async def login(client: Client) -> None:
+        await client.send(b"login")
+        assert (await client.receive()).payload == b"login"
+
+    async def main() -> None:
+        async with serving(echo) as address, connect(address, on_connect=login, reconnect=reconnect) as client:
+            await client.send(b"x")
+            assert (await client.receive()).payload == b"x"
+
+    run(main())
+
+
+@pytest.mark.parametrize("reconnect", [False, True])
+@pytest.mark.parametrize("error", [ZeroDivisionError(), asyncio.CancelledError()], ids=["error", "cancelled"])
+def test_on_connect_that_fails(run: Run, error: BaseException, reconnect: bool) -> None:
+    """At first `async with` raises it; later who receives or sends hears of it, and nobody waits for ever."""
+    expected = RuntimeError if isinstance(error, asyncio.CancelledError) else type(error)
+    times = 0
+
+    async def fail(client: Client) -> None:
+        nonlocal times
+        times += 1
+        if times != 2:
+            raise error
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        await reader.readline()
+        reset(writer)
+
+    async def main() -> None:
+        async with serving(serve) as address:
+            with pytest.raises(expected):
+                async with connect(address, on_connect=fail, reconnect=reconnect):
+                    pytest.fail("entered")
+            if reconnect:
+                async with connect(address, on_connect=fail, reconnect=True, first_delay=0) as client:
+                    await client.send(b"go")
+                    with pytest.raises(expected):
+                        await client.receive()
+                    with pytest.raises(ConnectionError, match="cannot connect"):
+                        await client.send(b"x")
+
+    run(main())
+
+
+def test_a_connection_that_is_lost_in_on_connect_is_made_again(run: Run) -> None:
+    connections = 0
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        nonlocal connections
+        connections += 1
+        if connections == 3:
+            await echo(reader, writer)
+        elif connections == 2:
+            reset(writer)
+
+    async def greet(client: Client) -> None:
+        while True:
+            await client.send(b"hello")
+            await asyncio.sleep(0)
+            if connections == 3:
+                break
+
+    async def main() -> None:
+        async with serving(serve) as address:
+            async with connect(address, on_connect=greet, reconnect=True, first_delay=0) as client:
+                assert (await client.receive()).payload == b"hello"
+            connections_then = connections
+            assert connections_then == 3
+
+    run(main())
+
+
+def test_closing_in_on_connect(run: Run) -> None:
+    async def main() -> None:
+        for reconnect in (False, True):
+            async with serving(echo) as address:
+                client = connect(address, on_connect=Client.close, reconnect=reconnect)
+                with pytest.raises(ConnectionError):
+                    await client.__aenter__()
+
+    run(main())
+
+
+def test_on_disconnect_that_fails_is_logged(run: Run, caplog: Any) -> None:
+    def fail(error: Exception | None) -> None:
+        raise (ZeroDivisionError, asyncio.CancelledError)[len(caplog.messages)]
+
+    async def main() -> None:
+        async with serving(echo) as address:
+            for _ in range(2):
+                async with connect(address, on_disconnect=fail) as client:
+                    await client.send(b"x")
+
+    run(main())
+    assert caplog.messages == ["on_disconnect failed"] * 2
+
+
+def test_a_lost_connection_is_made_again(run: Run) -> None:
     connections = 0
 
     async def serve(reader: Reader, writer: Writer) -> None:
@@ -475,7 +1003,7 @@ def test_a_lost_connection_is_made_again(run: Run, monkeypatch: pytest.MonkeyPat
             reset(writer)
 
     async def main() -> None:
-        async with serving(serve) as address, connect(address, reconnect=True) as client:
+        async with serving(serve) as address, connect(address, reconnect=True, first_delay=0.001) as client:
             seen = []
             async for message in client:
                 seen.append(message.payload)
@@ -489,14 +1017,12 @@ def test_a_lost_connection_is_made_again(run: Run, monkeypatch: pytest.MonkeyPat
     run(main())
 
 
-def test_tries_until_the_server_is_there(run: Run, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
-    monkeypatch.setattr(client_module, "FIRST_DELAY", 0.001)
-    monkeypatch.setattr(client_module, "LONGEST_DELAY", 0.01)
+def test_tries_until_the_server_is_there(run: Run, caplog: Any) -> None:
 
     async def main() -> None:
         async with serving(echo) as address:
             pass
-        client = connect(address, reconnect=True)
+        client = connect(address, reconnect=True, first_delay=0.001, longest_delay=0.01)
         entering = asyncio.ensure_future(client.__aenter__())
         while len(caplog.messages) < 3:
             await asyncio.sleep(0)
@@ -512,14 +1038,12 @@ def test_tries_until_the_server_is_there(run: Run, monkeypatch: pytest.MonkeyPat
     assert all("cannot connect to 127.0.0.1:" in text and "next try in" in text for text in caplog.messages)
 
 
-def test_closing_while_there_is_no_connection(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "FIRST_DELAY", 3600)
-
+def test_closing_while_there_is_no_connection(run: Run) -> None:
     async def serve(reader: Reader, writer: Writer) -> None:
         pass
 
     async def main() -> None:
-        async with serving(serve) as address, connect(address, reconnect=True) as client:
+        async with serving(serve) as address, connect(address, reconnect=True, first_delay=3600) as client:
             while client._redialing is None:
                 await asyncio.sleep(0)
             sending = asyncio.ensure_future(client.send(b"x"))

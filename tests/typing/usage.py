@@ -156,6 +156,10 @@ async def serve() -> None:
 # Clients.
 
 
+async def login(client: Client) -> None:
+    await client.send(b"login")
+
+
 async def client() -> None:
     context = ssl.create_default_context()
     async with Client(
@@ -165,8 +169,13 @@ async def client() -> None:
         reconnect=True,
         ssl=context,
         server_hostname="localhost",
-        max_queue=1024,
+        max_queue="64KiB",
         close_timeout=1.0,
+        first_delay=0.5,
+        longest_delay=60,
+        on_connect=login,
+        on_disconnect=print,
+        default=str,
     ) as connected:
         assert_type(connected, Client)
         await connected.send({"temperature": 21.5})
