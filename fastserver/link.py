@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 MAX_PARTS: Final = 1024
 """Parts that one writev(2) takes (IOV_MAX)."""
 
+TCP_CLOSE: Final = 7
+"""The state of a connection that was reset, first byte of struct tcp_info (linux/tcp.h)."""
+
 RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER: on, 0 s."""
 
@@ -120,6 +123,14 @@ class SocketLink:
     def reset(self, peer: Peer) -> None:
         with suppress(OSError), _borrowed(peer.descriptor) as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+
+    def is_over(self, peer: Peer) -> bool:
+        """Whether the TCP connection has ended for the kernel, so that nothing more will be acknowledged."""
+        try:
+            with _borrowed(peer.descriptor) as sock:
+                return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE
+        except OSError:
+            return True
 
     def _watch(self, peer: Peer) -> None:
         assert self._selector is not None

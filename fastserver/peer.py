@@ -390,7 +390,7 @@ class Peer(Account, asyncio.Protocol):
             self.link.end(self)
         if not self.ended and self.transport.can_write_eof():
             return
-        if not self._unacknowledged:
+        if not self._unacknowledged or self._server.link.is_over(self):
             self.transport.close()
         else:
             self._server.call_later(ACKNOWLEDGED_AFTER, self._end)

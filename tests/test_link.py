@@ -344,6 +344,22 @@ def test_ends_of_a_connection_that_is_gone_raise_nothing(run: Run) -> None:
     run(main)
 
 
+def test_one_that_closed_unread_is_not_waited_for(run: Run) -> None:
+    async def main(scene: Scene) -> None:
+        witness, gone = await scene.connect(), await scene.connect()
+        peer = list(scene.server.peers)[1]
+        gone.send(b"bye\n")
+        gone.shutdown(socket.SHUT_WR)
+        assert await heard(witness, 4) == b"bye\n"
+        await until(lambda: peer.ended)
+        gone.close()
+        scene.tell(b"nobody takes it")  # answered by a reset, which nobody reads
+        peer.close(within=2 * DEADLINE)
+        await until(lambda: bool(scene.left))
+
+    run(main)
+
+
 def test_the_kernel_holds_no_more_than_the_send_buffer(run: Run) -> None:
     async def main(scene: Scene) -> None:
         sizes = []
