@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from fastserver.backlog import Part
@@ -12,11 +12,16 @@ from fastserver.fastpath import Endpoint, Member
 from fastserver.link import TRANSPORT, Link
 
 if TYPE_CHECKING:
+    from fastserver.fastpath import Collector
     from fastserver.framing import Splitter
+    from fastserver.outbox import Outbox
     from fastserver.server import Server
 
 NOTHING: Final[tuple[Sequence[Part], int]] = ((), 0)
 """No parts, with no messages in them."""
+
+FEW: Final = 4
+"""Memberships up to which looking through them is quick, and a dict would be three times as large."""
 
 
 class Account(Endpoint):
@@ -25,19 +30,20 @@ class Account(Endpoint):
     What is delivered is not counted but follows: offered less pending less dropped.
     """
 
-    __slots__ = ("_dropped", "_held", "_offered", "members", "skipped", "transport", "unsent")
+    __slots__ = ("_dropped", "_held", "_members", "_offered", "outbox", "skipped", "transport", "unsent")
 
     transport: asyncio.Transport
     _server: Server
 
     def __init__(self, server: Server, splitter: Splitter) -> None:
         super().__init__(server, splitter)
-        self.members: tuple[Member, ...] = ()
-        """Where it hears, and what it still has to take of where it heard."""
+        self._members: tuple[Member, ...] | dict[Collector, Member] = ()  # a dict, where they are more than `FEW`
+        self.outbox: Outbox | None = None
+        """What waits for it and its link was not given; None while it keeps up."""
         self.skipped = 0
         """Messages among those it will not get that it had to miss because it was too far behind."""
         self._dropped = (0, 0)
-        self._offered = (0, 0)  # by channels it has left, and by no channel
+        self._offered = (0, 0)  # by channels that it left, and by no channel
         # What the link was given last and has not passed on whole: the parts and the messages in them.
         self._held: tuple[Sequence[Part], int] = NOTHING
         self.unsent = 0
@@ -54,19 +60,33 @@ class Account(Endpoint):
         return self._held[0]
 
     @property
+    def members(self) -> Collection[Member]:
+        """Where it hears."""
+        members = self._members
+        return members.values() if isinstance(members, dict) else members
+
+    def member_of(self, channel: Collector) -> Member | None:
+        """Its membership of `channel`; None if it does not hear it."""
+        members = self._members
+        if isinstance(members, dict):
+            return members.get(channel)
+        for member in members:
+            if member.channel is channel:
+                return member
+        return None
+
+    @property
     def pending_bytes(self) -> int:
         """Bytes offered that the kernel has not taken, ours and the link's."""
         size = self._left()
-        for member in self.members:
-            size += member.pending[1]
-        return size
+        return size if self.outbox is None else size + self.outbox.pending[1]
 
     @property
     def dropped(self) -> tuple[int, int]:
         """Messages and bytes it was offered and will not get."""
         messages, size = self._dropped
-        for member in self.members:
-            if member.missing:
+        if self.missing:
+            for member in self.members:
                 more, bytes_more = member.offered
                 messages += more
                 size += bytes_more
@@ -74,8 +94,10 @@ class Account(Endpoint):
 
     @property
     def missing(self) -> bool:
-        """Whether it gets nothing of what is flushed now."""
-        return any(member.missing for member in self.members)
+        """Whether it gets nothing of what is flushed now, in any of its channels."""
+        for member in self.members:
+            return member.missing
+        return False
 
     @property
     def delivered_bytes(self) -> int:
@@ -95,29 +117,43 @@ class Account(Endpoint):
         for part in self._held[0]:
             blob = cast(bytes, part.obj) if isinstance(part, memoryview) else part
             kept[id(blob)] = len(blob)
-        for member in self.members:
-            if member.cursor is not None:
-                for segment in member.cursor.segments():
-                    kept[segment.identity] = segment.size
+        if self.outbox is not None:
+            for segment in self.outbox.segments():
+                kept[segment.identity] = segment.cost
         return kept
+
+    def largest_pending(self) -> int:
+        """Bytes that some message pending has at least."""
+        if self.outbox is None:
+            return 0
+        return max(self.outbox.largest(), self.outbox.given if self._left() else 0)
 
     def hold(self, parts: Sequence[Part], messages: int) -> None:
         """Its link could not pass on all of `parts`, which hold that many messages."""
         self._held = parts, messages
 
-    def forget_left(self) -> None:
-        """Settle with the channels that were left and of which nothing is pending any more."""
-        for member in self.members:
-            if member.left is not None and not member.pending[1]:
-                self.settle(member)
+    def enter(self, member: Member) -> None:
+        """Be `member` of its channel, of which it is none."""
+        members = self._members
+        if isinstance(members, dict):
+            members[member.channel] = member
+        elif len(members) < FEW:
+            self._members = (*members, member)
+        else:
+            self._members = {one.channel: one for one in (*members, member)}
 
-    def settle(self, member: Member) -> None:
-        """Keep what `member`, which has left its channel, was offered, and forget it."""
+    def quit(self, member: Member) -> None:
+        """Be `member` no more, and keep in the books what it was offered. What waits for it still does."""
+        member.channel.leave(member)
         messages, size = member.offered
         if member.missing:
             self.skip(messages, size)
         self.offer(messages, size)
-        self.members = tuple([one for one in self.members if one is not member])
+        members = self._members
+        if isinstance(members, dict):
+            del members[member.channel]
+        else:
+            self._members = tuple([one for one in members if one is not member])
 
     def offer(self, messages: int, size: int) -> None:
         """It is given that much past all channels."""
@@ -134,9 +170,9 @@ class Account(Endpoint):
 
     def drop_unheld(self) -> None:
         """What is pending and its link has not been given will not be delivered."""
-        for member in self.members:
-            self.drop(*member.pending)
-            member.cursor = None
+        outbox, self.outbox = self.outbox, None
+        if outbox is not None:
+            self.drop(*outbox.pending)
 
     def drop_pending(self, splitter: Splitter) -> None:
         """Nothing that is pending will be delivered. `splitter` is a new one of its framing."""
@@ -144,14 +180,13 @@ class Account(Endpoint):
             self.drop(*self.pending(splitter))
         finally:
             self._held = NOTHING
+            self.outbox = None
             self.leave_all()
 
     def leave_all(self) -> None:
-        """Be offered nothing more, and take nothing more of what was."""
-        for member in self.members:
-            if member.left is None:
-                member.channel.leave(member)
-            self.settle(member)
+        """Be offered nothing more."""
+        for member in [*self.members]:
+            self.quit(member)
 
     def offered(self) -> tuple[int, int]:
         """Messages and bytes that flushes brought to it."""
@@ -165,11 +200,8 @@ class Account(Endpoint):
     def pending(self, splitter: Splitter) -> tuple[int, int]:
         """Messages and bytes pending. `splitter` is a new one of its framing."""
         left = self._left()
-        messages, size = 0, left
-        for member in self.members:
-            more, bytes_more = member.pending
-            messages += more
-            size += bytes_more
+        messages, size = (0, 0) if self.outbox is None else self.outbox.pending
+        size += left
         if not left:
             return messages, size
         # A message is pending until its last byte is taken, so what counts is how many are whole in what

@@ -1,16 +1,20 @@
 """A channel: who hears the same messages, and the batch of this tick.
 
 A member that keeps up needs no position in the channel's stream: what it was offered is the difference of running
-totals. One that is behind has a cursor into the backlog. Nothing here knows a socket: `ready` maps a member to what
-takes its bytes.
+totals. One that something waits for has a cursor into the backlog, which its peer's outbox takes from; one that is
+behind in other channels alone is `idle`. Nothing here knows a socket: `ready` maps a member to what takes its bytes.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastserver.backlog import SEGMENT, Cursor, Link, Segment
+from fastserver.errors import CloseReason
 from fastserver.fastpath import Batch, Collector, Member
+
+WIDE: Final = 1 << 32
+"""Bytes of a batch from which on places in its segment need 8 bytes each."""
 
 if TYPE_CHECKING:
     from asyncio import WriteTransport
@@ -25,18 +29,17 @@ class Channel(Collector):
     `broadcast` and `peers` are for everyone; the rest is for the flush.
     """
 
-    __slots__ = ("__weakref__", "_server", "behind", "name")
+    __slots__ = ("__weakref__", "_server", "name")
 
     def __init__(self, name: str, server: Server | None = None) -> None:
         super().__init__()
         self.name = name
         self._server = server
-        self.behind: set[Member] = set()
 
     @property
     def peers(self) -> list[Peer]:
         """Who hears it."""
-        return [member.peer for member in (*self.ready, *self.behind)]
+        return [member.peer for member in (*self.ready, *self.behind, *self.idle)]
 
     def broadcast(self, value: Any, exclude: Peer | None = None) -> None:
         """Send one message to all of its peers but `exclude`: bytes-like in lines mode, any packable value in
@@ -67,55 +70,72 @@ class Channel(Collector):
         return member
 
     def leave(self, member: Member) -> None:
-        """Offer `member` nothing more. What it was offered before, its cursor still takes."""
+        """Offer `member` nothing more. What it was offered before, its peer's outbox still takes."""
         self.ready.pop(member, None)
-        self.behind.discard(member)
-        if not self.behind:
-            self._tail = None
-        member.left = self.messages, self.bytes
-        if member.cursor is not None:
-            member.cursor.stop(self.bytes, self.messages)
+        self.idle.pop(member, None)
+        cursor, member.cursor = member.cursor, None
+        if cursor is not None:
+            cursor.stop(self.bytes, self.messages)
+            self._took(member)
 
     def fall_behind(self, member: Member) -> None:
-        """`member` has been given all that was flushed and can take no more for now."""
+        """`member` has been given all that was flushed; its peer can take no more for now."""
         del self.ready[member]
-        if self._tail is None:
-            self._tail = Link(Segment(self.bytes, self.messages))
-        member.cursor = Cursor(self._tail)
-        self.behind.add(member)
+        self.idle[member] = None
+
+    def emptied(self, member: Member) -> None:
+        """Of `member`, which is behind, nothing waits here any more."""
+        member.cursor = None
+        self.idle[member] = None
+        self._took(member)
 
     def catch_up(self, member: Member, transport: WriteTransport) -> None:
-        """`member` has taken all that was flushed and keeps up again."""
-        member.cursor = None
-        self.behind.discard(member)
+        """`member`, of whom nothing waits here, keeps up again."""
+        self.ready[member] = transport
+        self.idle.pop(member, None)
+
+    def _took(self, member: Member) -> None:
+        del self.behind[member]
         if not self.behind:
             self._tail = None
-        self.ready[member] = transport
 
     def _keep(self, batch: Batch) -> None:
-        start = batch.start
-        begun = self._append(start, self.messages - batch.messages, batch)
-        for member in batch.senders:
-            if member in self.behind and member.cursor is not None:
-                for first, last, count in member.own:
-                    member.cursor.skip(start + first, start + last, count, start + first in begun)
+        try:
+            woken = [member for member in self.idle if not _all_its_own(batch, member)]
+            if woken or self.behind:
+                self._append(batch, woken)
+        except BaseException as error:
+            # For want of memory: what takes most of it goes. Half of what was to be kept may be.
+            for member in (*self.behind, *self.idle):
+                member.peer.abort(CloseReason.MEMORY)
+            if not isinstance(error, MemoryError):
+                raise
 
-    def _append(self, start: int, messages: int, batch: Batch) -> set[int]:
-        """Append `batch` to the backlog; the positions at which a run or a segment begins."""
+    def _append(self, batch: Batch, woken: list[Member]) -> None:
+        """Append `batch` to the backlog, and give each of `woken` a cursor that finds it ahead."""
+        size = len(batch.blob)
         link = self._tail
-        assert link is not None
-        tail = link.segment
-        if tail.size + len(batch.blob) > SEGMENT and tail.size:
-            tail.blob()  # now one object instead of one for each batch
-            tail = Segment(start, messages)
-            link.next = self._tail = Link(tail)
-        begun = set()
-        for order, at, before in batch.runs:
-            if not tail.marks or tail.marks[-1][0] != order:
-                tail.marks.append((order, start + at, messages + before))
-                begun.add(start + at)
-        tail.parts.append(batch.blob)
-        tail.size += len(batch.blob)
-        tail.end = self.bytes
-        tail.messages = self.messages
-        return begun
+        if link is None or (link.segment.size + size > SEGMENT and link.segment.size):
+            segment = Segment(batch.start, self.messages - batch.messages, size >= WIDE)
+            following = Link(segment)
+            if link is not None:
+                link.segment.blob()  # now one object instead of one for each batch
+                link.next = following
+            link = self._tail = following
+        segment = link.segment
+        at = segment.size
+        batch.cost = segment.add(batch.blob, batch.runs, batch.messages, batch.largest)
+        for member in woken:
+            member.cursor = Cursor(member, link, batch.start, self.messages - batch.messages)
+            self.behind[member] = None
+            del self.idle[member]
+        for member in batch.senders:
+            if member.cursor is not None:
+                for start, end, count in member.own:
+                    batch.cost += member.cursor.skip(segment, at + start, at + end, count)
+        for member in woken:
+            member.peer.outbox.add(member.cursor)
+
+
+def _all_its_own(batch: Batch, member: Member) -> bool:
+    return member.own_end > 0 and sum([end - start for start, end, _ in member.own]) == len(batch.blob)

@@ -17,23 +17,24 @@ Rules:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from operator import itemgetter
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
-from fastserver.backlog import Part
 from fastserver.fastpath import Batch, Member, Tick
+from fastserver.merge import merged
+from fastserver.outbox import Outbox
 from fastserver.pacing import Pacing
 from fastserver.sending import send_all
 
 if TYPE_CHECKING:
+    from fastserver.backlog import Part
     from fastserver.framing import Splitter
     from fastserver.memory import Memory
     from fastserver.peer import Peer
     from fastserver.slowconsumer import SlowConsumers
 
-REFILL: Final = 64 * 1024
-"""Bytes up to which short runs of several channels are gathered to refill a peer."""
+SHARE: Final = 4
+"""A message is large if it is larger than the limit divided by this: it may be pending beside as much as the limit."""
 
 
 class Flush(Tick):
@@ -82,64 +83,43 @@ class Flush(Tick):
                 self.pacing.watch(peer)
                 return
         self.forget(peer)
+        peer.outbox = None
         for member in peer.members:
-            if member.left is None:
-                member.channel.catch_up(member, peer.transport)
-        peer.forget_left()
+            member.channel.catch_up(member, peer.transport)
         self._policy.caught_up(peer)
 
-    def take(self, peer: Peer, most: int | None = None) -> tuple[Sequence[Part], int] | None:
-        """What `peer`, which is behind, is to receive next, in order, with the number of messages in it.
-
-        With `most`, the fewest messages that make that many bytes, or less where a run ends; its own count too.
+    def take(self, peer: Peer) -> tuple[Sequence[Part], int] | None:
+        """What `peer`, which is behind, is to receive next, in order, with the number of messages in it; None at the
+        end.
         """
-        cursors = [member.cursor for member in peer.members if member.cursor is not None]
-        if len(cursors) == 1:
-            return cursors[0].take(None, most, self._splitter)
-        parts: list[Part] = []
-        size = messages = 0
-        while size < REFILL:
-            # Two of the same order are in the same channel, which the peer has left and joined again within a run.
-            waiting = [(order, one.position, one) for one in cursors if (order := one.order()) is not None]
-            waiting.sort(key=itemgetter(0, 1))
-            if not waiting:
-                break
-            first, _, cursor = waiting[0]
-            before = max(waiting[1][0], first + 1) if len(waiting) > 1 else None
-            taken = cursor.take(before, most, self._splitter)
-            if taken is not None:
-                parts += taken[0]
-                size += sum(map(len, taken[0]))
-                messages += taken[1]
-            if most is not None and parts:
-                break
-        return ([b"".join(parts)], messages) if parts else None
+        return None if peer.outbox is None else peer.outbox.take()
 
     def drop_oldest(self, peer: Peer, most: int) -> None:
-        """Have `peer` skip what it has waited for longest, until no more than `most` bytes are pending. What its link
-        holds already, it gets.
+        """Have `peer` skip what it has waited for longest, until no more than `most` bytes are pending, or what a
+        single message may have. What its link holds already, it gets.
         """
-        while (excess := peer.pending_bytes - most) > 0 and (taken := self.take(peer, excess)) is not None:
-            self._drop(peer, taken)
+        while peer.outbox is not None and (excess := peer.pending_bytes - most - self._allowance(peer)) > 0:
+            messages, size = peer.outbox.drop_oldest(excess)
+            if not size:
+                break
+            peer.skip(messages, size)
 
     def keep_newest(self, peer: Peer) -> None:
         """Have `peer` skip all that its link does not hold, but for the newest message."""
-        cursors = [member.cursor for member in peer.members if member.cursor is not None]
-        found = [(one, cursor) for cursor in cursors if (one := cursor.newest(self._splitter())) is not None]
-        if not found:
-            return
-        (_, position), last = max(found, key=itemgetter(0))
-        for cursor in cursors:
-            while cursor is not last or cursor.position < position:
-                most = position - cursor.position if cursor is last else None
-                taken = cursor.take(None, most, self._splitter)
-                if taken is None:
-                    break
-                self._drop(peer, taken)
+        if peer.outbox is not None:
+            peer.skip(*peer.outbox.keep_newest())
 
     def look_at(self, peer: Peer) -> None:
         """Look at `peer`, which is behind, before it can be over its limit."""
-        self._check_at = min(self._check_at, self._flushed + self._max_pending - peer.pending_bytes)
+        room = self._max_pending - peer.pending_bytes
+        if room < 0:
+            room += self._allowance(peer)
+        self._check_at = min(self._check_at, self._flushed + room)
+
+    def _allowance(self, peer: Peer) -> int:
+        """Bytes that `peer` may be behind beyond the limit: one message, however large, may always be pending whole."""
+        largest = peer.largest_pending()
+        return largest if largest > self._max_pending // SHARE else 0
 
     def forget(self, peer: Peer) -> None:
         """`peer` is behind no more, or is offered nothing more."""
@@ -166,11 +146,11 @@ class Flush(Tick):
         shared: dict[tuple[int, ...], Sequence[Part]] = {}
         for peer, hears in heard.items():
             if any(member.own_end for _, member in hears):
-                parts, _ = _shared(hears)
+                parts, _ = merged(hears)
             else:
                 key = tuple([batch.channel.order for batch, _ in hears])
                 if key not in shared:
-                    shared[key], _ = _shared(hears)
+                    shared[key], _ = merged(hears)
                 parts = shared[key]
             if parts:
                 self._write_parts(peer, parts)
@@ -191,8 +171,12 @@ class Flush(Tick):
 
     def _fall_behind(self, batches: list[Batch]) -> None:
         stalled, self._stalled = self._stalled, []
+        flushed = {batch.channel: batch for batch in batches}
         for peer in stalled:
-            peer.hold(*_shared(_hears(peer, batches)))
+            hears = _hears(peer, flushed)
+            peer.outbox = Outbox(self._splitter)
+            peer.outbox.given = max([batch.largest for batch, _ in hears], default=0)
+            peer.hold(*merged(hears))
             for member in peer.members:
                 if member in member.channel.ready:
                     member.channel.fall_behind(member)
@@ -204,43 +188,36 @@ class Flush(Tick):
 
     def _drop_broken(self, batches: list[Batch]) -> None:
         broken, self._broken = self._broken, []
+        flushed = {batch.channel: batch for batch in batches}
         for peer in broken:
             if peer not in self.behind:
-                parts, messages = _shared(_hears(peer, batches))
+                parts, messages = merged(_hears(peer, flushed))
                 peer.drop(messages, sum(map(len, parts)))
             peer.write_failed()
 
     def _check(self) -> None:
         self._check_at = self._flushed + self._max_pending
         for peer in list(self.behind):
-            if peer.pending_bytes > self._max_pending:
+            if self._too_far(peer):
                 self._policy.meet(peer)
-            if peer in self.behind and peer.pending_bytes <= self._max_pending:
+            if peer.outbox is not None:
+                peer.outbox.shed(self._max_pending)
+            if peer in self.behind and not self._too_far(peer):
                 self.look_at(peer)
 
-    @staticmethod
-    def _drop(peer: Peer, taken: tuple[Sequence[Part], int]) -> None:
-        parts, messages = taken
-        peer.skip(messages, sum(map(len, parts)))
+    def _too_far(self, peer: Peer) -> bool:
+        beyond = peer.pending_bytes - self._max_pending
+        return beyond > 0 and beyond > self._allowance(peer)
 
 
-def _hears(peer: Peer, batches: Iterable[Batch]) -> list[tuple[Batch, Member]]:
-    """Which of `batches` were written to `peer`, which keeps up, and as which member of their channel."""
+def _hears(peer: Peer, flushed: dict[Any, Batch]) -> list[tuple[Batch, Member]]:
+    """Which of the batches `flushed`, by channel, were written to `peer`, which keeps up, and as which member."""
+    members = peer.members
+    if len(members) > len(flushed):
+        members = [member for channel in flushed if (member := peer.member_of(channel)) is not None]
+    found = [(flushed[member.channel], member) for member in members if member.channel in flushed]
     return [
         (batch, member)
-        for batch in batches
-        for member in peer.members
-        if batch.channel is member.channel and batch.start >= member.since_bytes and member in batch.channel.ready
+        for batch, member in found
+        if batch.start >= member.since_bytes and member in batch.channel.ready
     ]
-
-
-def _shared(hears: list[tuple[Batch, Member]]) -> tuple[Sequence[Part], int]:
-    """What a peer that hears these batches is to receive, in order, and how many messages that is."""
-    if len(hears) == 1:
-        batch, member = hears[0]
-        return batch.to(member)
-    ordered = [part for batch, member in hears for part in batch.ordered(member)]
-    ordered.sort(key=itemgetter(0))
-    messages = sum(batch.to(member)[1] for batch, member in hears)
-    joined = b"".join([part for _, part in ordered])
-    return ((joined,) if joined else ()), messages

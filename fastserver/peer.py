@@ -104,15 +104,7 @@ class Peer(Account, asyncio.Protocol):
         member = self.member_of(channel)
         if member is not None:
             self._server.flush.run()  # what was broadcast before is for it
-            channel.leave(member)
-            self.forget_left()
-
-    def member_of(self, channel: Channel) -> Member | None:
-        """It, in `channel`; None if it does not hear it."""
-        for member in self.members:
-            if member.channel is channel and member.left is None:
-                return member
-        return None
+            self.quit(member)
 
     def relay(self, frames: bytes, start: int, end: int) -> None:
         """Broadcast one message it sent, `frames[start:end]`, as the server does without a handler."""
@@ -276,19 +268,16 @@ class Peer(Account, asyncio.Protocol):
 
     def miss(self) -> None:
         """Get nothing of what is flushed from now on, which counts as dropped, until it is to hear again."""
-        hears = [member for member in self.members if member.left is None and not member.missing]
-        for member in hears:
-            member.channel.leave(member)
-            self._add(Member(member.channel, self, missing=True))
-        self.forget_left()
+        for member in [member for member in self.members if not member.missing]:
+            self.quit(member)
+            self._enter(Member(member.channel, self, missing=True))
 
     def hear_again(self) -> None:
         """Get again what is flushed from now on."""
         self._server.flush.run()
         missed = [member for member in self.members if member.missing]
         for member in missed:
-            member.channel.leave(member)
-            self.settle(member)
+            self.quit(member)
         for member in missed:
             self.add(member.channel)
         self._server.flush.look_at(self)
@@ -327,10 +316,10 @@ class Peer(Account, asyncio.Protocol):
     def add(self, channel: Channel) -> None:
         """Make it a member of `channel`."""
         if self.missing:
-            self._add(Member(channel, self, missing=True))
+            self._enter(Member(channel, self, missing=True))
             return
         member = channel.join(self, self.transport)
-        self._add(member)
+        self._enter(member)
         if self in self._server.flush.behind:
             channel.fall_behind(member)
 
@@ -350,8 +339,8 @@ class Peer(Account, asyncio.Protocol):
         self.tell(frame)
         return True
 
-    def _add(self, member: Member) -> None:
-        self.members = (*self.members, member)
+    def _enter(self, member: Member) -> None:
+        self.enter(member)
         if member.channel is self._server.everyone:
             self.member = member
 

@@ -6,13 +6,16 @@ import gc
 from types import SimpleNamespace
 from typing import Any, cast
 
-from fastserver.backlog import SEGMENT, Cursor, Segment, past
+from fastserver.backlog import SEGMENT, Segment, past
 from fastserver.channel import Channel
 from fastserver.fastpath import Batch, Member
+from fastserver.framing import LinesSplitter
+from fastserver.outbox import Outbox
 
 
 def join(channel: Channel) -> Member:
-    return channel.join(cast(Any, SimpleNamespace(descriptor=-1)), cast(Any, object()))
+    peer = SimpleNamespace(descriptor=-1, outbox=Outbox(lambda: LinesSplitter(1 << 20)))
+    return channel.join(cast(Any, peer), cast(Any, object()))
 
 
 def batch(channel: Channel, *pieces: tuple[Member | None, bytes, int]) -> Batch:
@@ -25,9 +28,9 @@ def publish(channel: Channel, frames: bytes, sender: Member | None = None) -> No
     batch(channel, (sender, frames, frames.count(b"\n"))).close()
 
 
-def everything(cursor: Cursor) -> tuple[bytes, int]:
+def everything(member: Member) -> tuple[bytes, int]:
     data, messages = b"", 0
-    while (taken := cursor.take()) is not None:
+    while (taken := member.peer.outbox.take()) is not None:
         data += b"".join(taken[0])
         messages += taken[1]
     return data, messages
@@ -71,12 +74,11 @@ def test_cursor_gives_what_came_since_and_leaves_out_its_own() -> None:
     publish(channel, b"mine\n", slow)
     publish(channel, b"mine too\n", slow)
     publish(channel, b"b\nc\n")
-    assert slow.pending == (3, 6)
-    assert slow.cursor is not None
-    assert everything(slow.cursor) == (b"a\nb\nc\n", 3)
-    assert slow.pending == (0, 0)
+    assert slow.peer.outbox.pending == (3, 6)
+    assert everything(slow) == (b"a\nb\nc\n", 3)
+    assert slow.peer.outbox.pending == (0, 0)
     publish(channel, b"d\n")
-    assert everything(slow.cursor) == (b"d\n", 1)
+    assert everything(slow) == (b"d\n", 1)
 
 
 def test_nothing_is_kept_while_nobody_is_behind() -> None:
@@ -85,6 +87,7 @@ def test_nothing_is_kept_while_nobody_is_behind() -> None:
     channel.fall_behind(slow)
     publish(channel, b"x\n")
     assert channel._tail is not None
+    assert everything(slow) == (b"x\n", 1)
     channel.catch_up(slow, cast(Any, object()))
     assert channel._tail is None
     publish(channel, b"y\n")
@@ -105,18 +108,15 @@ def test_backlog_keeps_each_batch_once_and_only_from_the_furthest_cursor_on() ->
         publish(channel, b"x" * SEGMENT + b"\n")
     assert sum(one.size for one in _segments()) == 10 * (SEGMENT + 1)
     for member in members[1:]:
-        assert member.cursor is not None
-        while member.cursor.take() is not None:
-            pass
+        everything(member)
     assert sum(one.size for one in _segments()) == 10 * (SEGMENT + 1)
-    first = members[0].cursor
-    assert first is not None
     for _ in range(5):
-        first.take()
-    assert sum(one.size for one in _segments()) == 6 * (SEGMENT + 1)  # the one it stands in, and what lies ahead
+        members[0].peer.outbox.take()
+    assert sum(one.size for one in _segments()) == 5 * (SEGMENT + 1)  # what lies ahead
     channel.leave(members[0])
-    del members[0], first, member
-    assert sum(one.size for one in _segments()) == SEGMENT + 1
+    members[0].peer.outbox = None
+    del members[0], member
+    assert not _segments()
 
 
 def test_tiny_batches_share_segments() -> None:
@@ -128,8 +128,7 @@ def test_tiny_batches_share_segments() -> None:
     for _ in range(10 * SEGMENT // 64):
         publish(channel, line)
     assert len(_segments()) == 10
-    assert slow.cursor is not None
-    data, messages = everything(slow.cursor)
+    data, messages = everything(slow)
     assert data == line * messages
     assert messages == 10 * SEGMENT // 64
 

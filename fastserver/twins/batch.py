@@ -5,7 +5,7 @@ Part of the fast path (see `fastserver.fastpath`): compiled as `fastserver._batc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastserver.backlog import cut
 
@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 
     from fastserver.backlog import Cursor, Link, Part
 
+MAX_READ: Final = 256 * 1024
+"""Bytes that one read brings at most: all messages of a read but the first lie whole in it."""
+
 
 class Member:
-    """A peer in a channel: since when, what it sent itself, and its cursor while it is behind.
+    """A peer in a channel: since when, what it sent itself, and its cursor while something waits for it there.
 
     One that is `missing` is offered what is flushed and gets none of it.
     """
@@ -26,7 +29,6 @@ class Member:
         "channel",
         "cursor",
         "descriptor",
-        "left",
         "missing",
         "own_bytes",
         "own_end",
@@ -46,8 +48,6 @@ class Member:
         self.since_bytes = channel.bytes
         self.unoffered = channel.messages
         """The channel's messages that were none for it: from before it joined, and its own."""
-        self.left: tuple[int, int] | None = None
-        """The channel's totals, messages and bytes, when it left; None while it is a member."""
         self.own_bytes = 0
         self.cursor: Cursor | None = None
         # Where in the batch that is flushed its own frames lie, and how many: nowhere if the end is 0.
@@ -57,17 +57,7 @@ class Member:
     @property
     def offered(self) -> tuple[int, int]:
         """Messages and bytes of others that flushes brought to it since it joined."""
-        messages, size = self.left or (self.channel.messages, self.channel.bytes)
-        return messages - self.unoffered, size - self.since_bytes - self.own_bytes
-
-    @property
-    def pending(self) -> tuple[int, int]:
-        """Messages and bytes that lie past its cursor."""
-        cursor = self.cursor
-        if cursor is None:
-            return 0, 0
-        messages, size = self.left or (self.channel.messages, self.channel.bytes)
-        return messages - cursor.messages - cursor.own_messages, size - cursor.position - cursor.own_bytes
+        return self.channel.messages - self.unoffered, self.channel.bytes - self.since_bytes - self.own_bytes
 
     @property
     def own(self) -> list[tuple[int, int, int]]:
@@ -78,19 +68,32 @@ class Member:
 
     def _sent(self, start: int, end: int, messages: int, run: int) -> None:
         """Frames of its own lie from `start` to `end` of the batch, in a run that begins at `run`."""
-        self.own_bytes += end - start
-        self.unoffered += messages
+        more = self.own_more
         if not self.own_end:
             self.own_start, self.own_end, self.own_messages = start, end, messages
-        elif self.own_more is None and self.own_end == start and start > run:  # it does not reach across runs
+        elif more is None and self.own_end == start and start > run:  # it does not reach across runs
             self.own_end = end
             self.own_messages += messages
+        elif more is None:
+            self.own_more = [(start, end, messages)]
         else:
-            more = self.own_more = self.own_more or []
-            if more and more[-1][1] == start and start > run:
-                start, _, before = more.pop()
-                messages += before
-            more.append((start, end, messages))
+            first, last, before = more[-1]
+            if last == start and start > run:
+                more[-1] = (first, end, before + messages)
+            else:
+                more.append((start, end, messages))
+        self.own_bytes += end - start
+        self.unoffered += messages
+
+    def _not_sent(self) -> None:
+        """There is no such batch. To undo it needs no memory."""
+        self.own_bytes -= self.own_end - self.own_start
+        self.unoffered -= self.own_messages
+        for start, end, messages in self.own_more or ():
+            self.own_bytes -= end - start
+            self.unoffered -= messages
+        self.own_start = self.own_end = self.own_messages = 0
+        self.own_more = None
 
 
 class Batch:
@@ -98,15 +101,18 @@ class Batch:
 
     `start` is the position of its first byte in the channel, `senders` are those to be left out where their own frames
     are. A run is what was published without a call for another channel in between; the order of its one run is
-    `order`, or there are several `runs`.
+    `order`, or there are several `runs`. Some message in it has at least `largest` bytes. To keep the batch for those
+    that are behind took `cost` bytes beside its own.
     """
 
-    __slots__ = ("blob", "channel", "messages", "order", "senders", "several", "start")
+    __slots__ = ("blob", "channel", "cost", "largest", "messages", "order", "senders", "several", "start")
 
     channel: Any
     start: int
     blob: bytes
     messages: int
+    largest: int
+    cost: int
     senders: list[Member]
     order: int
     several: list[tuple[int, int, int]]
@@ -123,16 +129,6 @@ class Batch:
             return (self.blob,), self.messages
         return cut(memoryview(self.blob), 0, own), self.messages - sum([count for _, _, count in own])
 
-    def ordered(self, member: Member) -> list[tuple[int, Part]]:
-        """What `member` is to receive, each part with its order."""
-        view = memoryview(self.blob)
-        ends = [start for _, start, _ in self.runs[1:]]
-        parts: list[tuple[int, Part]] = []
-        for (order, start, _), end in zip(self.runs, [*ends, len(view)], strict=True):
-            ranges = [one for one in member.own if start <= one[0] < end]
-            parts += [(order, part) for part in cut(view[:end], start, ranges)]
-        return parts
-
     def close(self) -> None:
         """It was flushed."""
         for sender in self.senders:
@@ -143,11 +139,15 @@ class Batch:
 class Collector:
     """What a channel collects in a tick, and who is to get it. `Channel` is one."""
 
-    __slots__ = ("_tail", "bytes", "messages", "order", "pieces", "ready", "runs", "size")
+    __slots__ = ("_tail", "behind", "bytes", "idle", "messages", "order", "pieces", "ready", "runs", "size")
 
     def __init__(self) -> None:
         self.ready: dict[Member, WriteTransport] = {}
         """Members that keep up, and what takes their bytes. Its bound `write` would be 64 bytes more for each."""
+        self.behind: dict[Member, None] = {}
+        """Members that something waits for here: each has a cursor."""
+        self.idle: dict[Member, None] = {}
+        """Members that are behind, but not here: nothing waits for them."""
         self.messages = 0
         """Messages flushed since the channel began."""
         self.bytes = 0
@@ -160,45 +160,61 @@ class Collector:
         """The order of the run that is being collected (see Batch)."""
         self.runs: list[tuple[int, int]] = []
         """If there is more than one in what was collected: the order of each, and which piece begins it."""
-        self._tail: Link | None = None  # of the backlog, while some member is behind
+        self._tail: Link | None = None  # of the backlog, while something waits for some member
 
     def batch(self) -> Batch:
-        """What was collected since the last flush, which is now flushed; members behind find it ahead."""
-        pieces, self.pieces = self.pieces, []
+        """What was collected since the last flush, which is now flushed; members behind find it ahead.
+
+        Where it fails, for want of memory, all is as it was.
+        """
+        pieces = self.pieces
         blob = pieces[0][1] if len(pieces) == 1 else b"".join([piece[1] for piece in pieces])
         starts = self.runs
         several: list[tuple[int, int, int]] = []
         senders: list[Member] = []
-        at = first = messages = number = run = 0
+        at = first = messages = number = run = largest = 0
         begins = 0 if starts else -1
-        for sender, frames, count in pieces:
-            if number == begins:
-                several.append((starts[run][0], at, messages))
-                first = at
-                run += 1
-                begins = starts[run][1] if run < len(starts) else -1
-            end = at + len(frames)
-            if sender is not None:
-                if not sender.own_end:
-                    senders.append(sender)
-                sender._sent(at, end, count, first)
-            at = end
-            messages += count
-            number += 1  # noqa: SIM113  # typed, as no enumerate is
-        batch = Batch.__new__(Batch)  # all of it typed, nothing to pass through a call
-        batch.channel = self
-        batch.start = self.bytes
-        batch.blob = blob
-        batch.messages = messages
-        batch.senders = senders
-        batch.order = self.order
-        batch.several = several
+        try:
+            for sender, frames, count in pieces:
+                if number == begins:
+                    several.append((starts[run][0], at, messages))
+                    first = at
+                    run += 1
+                    begins = starts[run][1] if run < len(starts) else -1
+                size = len(frames)
+                end = at + size
+                if sender is not None:
+                    if not sender.own_end:
+                        senders.append(sender)
+                    sender._sent(at, end, count, first)
+                if count > 1:
+                    size -= MAX_READ  # all but the first lie whole in one read
+                if size > largest:
+                    largest = size
+                at = end
+                messages += count
+                number += 1  # typed, as no enumerate is
+            batch = Batch.__new__(Batch)  # all of it typed, nothing to pass through a call
+            batch.channel = self
+            batch.start = self.bytes
+            batch.blob = blob
+            batch.messages = messages
+            batch.largest = largest
+            batch.cost = 0
+            batch.senders = senders
+            batch.order = self.order
+            batch.several = several
+        except BaseException:
+            for sender in senders:
+                sender._not_sent()
+            raise
+        pieces.clear()
         self.size = 0
         self.bytes += at
         self.messages += messages
         if starts:
-            self.runs = []
-        if self._tail is not None:
+            starts.clear()
+        if self.behind or self.idle:
             self._keep(batch)
         return batch
 
@@ -206,9 +222,11 @@ class Collector:
         """What is published next belongs to a run of its own; something was collected before."""
         if not self.runs:
             self.runs.append((self.order, 0))
-        self.order = order
         self.runs.append((order, len(self.pieces)))
+        self.order = order
 
     def _keep(self, batch: Batch) -> None:
-        """Append `batch` to the backlog."""
+        """Append `batch` to the backlog, if something of it is to wait. Nothing fails: rather are those closed that are
+        behind.
+        """
         raise NotImplementedError

@@ -183,7 +183,7 @@ class Tick:
         finally:
             self._writing = False
             for batch in batches:
-                flushed += len(batch.blob)
+                flushed += len(batch.blob) + batch.cost
                 batch.close()
         self._flushed += flushed
         if self.behind:
