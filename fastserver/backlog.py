@@ -1,8 +1,8 @@
 """The backlog of a channel: what some member has not taken yet, each batch once.
 
 Strategy: a channel is one stream of frames with positions counted in bytes since it began. A member that something
-waits for there holds a `Cursor`. The backlog is a chain of segments of which the channel knows only the last link: a cursor
-keeps alive what it has not taken, and what no cursor can reach any more is gone by itself.
+waits for there holds a `Cursor`. The backlog is a chain of segments of which the channel knows only the last link: a
+cursor keeps alive what it has not taken, and what no cursor can reach any more is gone by itself.
 
 Beside its bytes a segment keeps where runs begin, and where frames lie that are not for their own sender; all of that
 as numbers of a few bytes, because a run or a sender's frames may be one byte long.
@@ -74,8 +74,8 @@ class Segment:
         self.places = array(code)
         self.totals = array(code)
         self.own: dict[int, array[int]] | None = None
-        """Of each sender that was behind: start, end and messages of its frames, all of them in one row. By the identity
-        of the member, which is not to be kept alive; another of the same identity begins behind that row."""
+        """Of each sender that was behind: start, end and messages of its frames, all of them in one row. By the
+        identity of the member, which is not to be kept alive; another of the same identity begins behind that row."""
         self.largest = 0
         """Bytes that a message in it has at least."""
         self._loose = 0  # batches at the end of `parts` that were not joined
