@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from fastserver.peer import Peer
     from fastserver.slowconsumer import SlowConsumers
 
-SHARE: Final = 4
+SHARE: Final = 2
 """A message is large if it is larger than the limit divided by this: it may be pending beside as much as the limit."""
 
 

@@ -61,7 +61,7 @@ class Policies(RuleBasedStateMachine):
         self.calls: list[tuple[list[Known], str]] = []
         self.number = 0
         self.batch = 0  # bytes, at most in one tick
-        self.large = 0  # bytes of the largest message, if it is larger than a quarter of the limit
+        self.large = 0  # bytes of the largest message, if it is larger than half the limit
 
     def payload(self, size: int) -> str:
         self.number += 1
@@ -127,7 +127,7 @@ class Policies(RuleBasedStateMachine):
     @rule()
     def tick(self) -> None:
         self.batch = max(self.batch, sum(len(self.frame(payload)) for _, payload in self.calls))
-        self.large = max([self.large, *[size for _, one in self.calls if (size := len(self.frame(one))) > LIMIT // 4]])
+        self.large = max([self.large, *[size for _, one in self.calls if (size := len(self.frame(one))) > LIMIT // 2]])
         for hear, payload in self.calls:
             for known in hear:
                 known.offered.append(payload)
