@@ -34,8 +34,8 @@ class Heartbeat:
     def watch(self) -> None:
         """There is a peer."""
         if self._interval is not None and not self._looking:
-            self._looking = True
             self._server.call_later(self._interval / LOOKS, self._look)
+            self._looking = True
 
     def forget(self, peer: Peer) -> None:
         """`peer` is gone."""

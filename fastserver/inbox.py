@@ -8,10 +8,12 @@ The task lives only while there is something to do.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from contextvars import Context, ContextVar, copy_context
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastserver.errors import CloseReason
 from fastserver.pause import Pause
@@ -47,6 +49,21 @@ def lists(peer: Peer, frames: bytes, first: int) -> Iterator[Messages]:
         yield messages
 
 
+class Work(asyncio.Task[None]):
+    """The task of an inbox. Made past the loop's task factory: an eager one would run it before it is known."""
+
+    if sys.version_info < (3, 11):
+        asked = 0
+
+        def cancel(self, msg: object = None) -> bool:
+            self.asked += 1
+            return super().cancel(msg)
+
+        def cancelling(self) -> int:
+            """How often it was asked to end."""
+            return self.asked
+
+
 class Inbox:
     """What waits for the handlers of one peer."""
 
@@ -56,77 +73,122 @@ class Inbox:
         self.bytes = 0
         """Their frames, bytes."""
         self.full = False
-        self.task: asyncio.Task[None] | None = None
-        self._handlers = handlers
-        self._peer = peer
+        self.handlers = handlers
+        self.peer = peer
+        self._task: Work | None = None
+        self._begun = False
+        self._cancelled = False  # by us
+        self._asked = 0  # how often the task had been asked to end when the handler was called
         self._greet = False
         self._part = False
         self._turn = 0.0
         self._waiting: deque[tuple[bytes, int]] = deque()
 
     def greet(self) -> None:
-        """Call the connect handler first."""
+        """Call the connect handlers first."""
         self._greet = True
         self._start()
 
     def add(self, frames: bytes, messages: int) -> None:
         """Handle `frames`, complete, that many messages, after what waits."""
+        self._start()
         self._waiting.append((frames, messages))
         self.messages += messages
         self.bytes += len(frames)
-        if self.bytes >= self._handlers.max_waiting and not self.full:
+        if self.bytes >= self.handlers.max_waiting and not self.full:
             self.full = True
-            self._peer.pause_reading(Pause.INBOX)
-        self._start()
+            self.peer.pause_reading(Pause.INBOX)
 
     def part(self) -> None:
-        """Call the disconnect handler last."""
+        """Call the disconnect handlers last."""
         self._part = True
         self._start()
 
+    def cancel(self) -> None:
+        """End the handler that is at work, and handle no more messages; those left count as waiting for ever. The
+        disconnect handlers are still called.
+        """
+        self._cancelled = True
+        self._greet = False
+        self._waiting.clear()
+        if self._task is None or self._task.done():
+            self._end()
+        elif self._begun:  # a task that has not would end without a word
+            self._task.cancel()
+
+    def calls(self) -> None:
+        """A handler is called now."""
+        self._asked = 0 if self._task is None else self._task.cancelling()
+
+    def ended_by(self, error: BaseException) -> bool:
+        """Whether the task was ended by `error`, rather than the handler having raised it."""
+        if isinstance(error, asyncio.CancelledError):
+            return self._cancelled or (self._task is not None and self._task.cancelling() > self._asked)
+        if isinstance(error, GeneratorExit):  # where no loop runs the task, its coroutine is being thrown away
+            try:
+                return asyncio.current_task() is not self._task
+            except RuntimeError:
+                return True
+        return False
+
     def _start(self) -> None:
-        if self.task is None:
-            self.task = asyncio.get_running_loop().create_task(self._work())
-            self._handlers.inboxes.add(self)
+        if self._task is None or self._task.done():
+            self._begun = self._cancelled = False
+            self._task = _task(self._work(), self.handlers.context_of(self.peer))
+            self.handlers.at_work(self)
 
     async def _work(self) -> None:
-        handlers, peer = self._handlers, self._peer
+        handlers, peer = self.handlers, self.peer
+        self._begun = True
+        HANDLING.set(self)
         self._turn = perf_counter()
         try:
             while True:
-                if self._greet and handlers.connect is not None:
+                if self._greet:
                     self._greet = False
-                    await handlers.settle(peer, handlers.connect, peer)
+                    for connect in handlers.connect:
+                        await handlers.settle(self, connect, peer)
                 elif self._waiting:
                     frames, messages = self._waiting.popleft()
                     await self._handle(frames, messages)
                     self._take_off(0, len(frames))
                 elif self._part:
                     self._part = False
-                    if handlers.disconnect is not None:
-                        await handlers.settle(peer, handlers.disconnect, peer, peer.reason)
+                    for disconnect in handlers.disconnect:
+                        await handlers.settle(self, disconnect, peer, peer.reason)
                 else:
                     return
         finally:
-            self.task = None
-            handlers.inboxes.discard(self)
-            if not handlers.asynchronous and not self._waiting and peer.inbox is self:
-                peer.inbox = None
+            self._end()
+
+    def _end(self) -> None:
+        self._task = None
+        if sys.version_info < (3, 11):  # where a task has a copy, later handlers see what this one's set
+            self.handlers.keep_context(self.peer, copy_context())
+        if self._part and self._cancelled:  # the peer left while its messages were handled, which were given up
+            self._start()
+        else:
+            self.handlers.at_rest(self)
+            if not self.handlers.asynchronous and not self._waiting and self.peer.inbox is self:
+                self.peer.inbox = None
 
     async def _handle(self, frames: bytes, waiting: int) -> None:
-        handlers, peer = self._handlers, self._peer
+        handlers, peer = self.handlers, self.peer
         for messages in lists(peer, frames, LIST):
-            if peer.reason in UNHEARD:
+            if peer.reason in UNHEARD or self._cancelled:
                 break
-            if handlers.messages is not None:
-                await handlers.settle(peer, handlers.messages, messages)
+            if handlers.messages:
+                for several in handlers.messages:
+                    if peer.reason not in UNHEARD:
+                        await handlers.settle(self, several, messages)
                 waiting -= len(messages)
                 self._take_off(len(messages), 0)
                 await self._yield()
                 continue
             for message in messages:
-                if handlers.message is not None and peer.reason not in UNHEARD:
-                    await handlers.settle(peer, handlers.message, message)
+                for handler in handlers.message:
+                    if peer.reason not in UNHEARD and not self._cancelled:
+                        await handlers.settle(self, handler, message)
                 waiting -= 1
                 self._take_off(1, 0)
                 await self._yield()
@@ -141,6 +203,17 @@ class Inbox:
     def _take_off(self, messages: int, size: int) -> None:
         self.messages -= messages
         self.bytes -= size
-        if self.full and self.bytes <= self._handlers.max_waiting // 2:
+        if self.full and self.bytes <= self.handlers.max_waiting // 2:
             self.full = False
-            self._peer.resume_reading(Pause.INBOX)
+            self.peer.resume_reading(Pause.INBOX)
+
+
+HANDLING: Final[ContextVar[Inbox]] = ContextVar("fastserver_handling")
+"""The inbox whose handler is at work."""
+
+
+def _task(work: Coroutine[Any, Any, None], context: Context) -> Work:
+    loop = asyncio.get_running_loop()
+    if sys.version_info >= (3, 11):
+        return Work(work, loop=loop, context=context)
+    return context.run(Work, work, loop=loop)

@@ -86,6 +86,7 @@ class Listeners:
             self.close()
             for _, listening in unopened:
                 listening.close()
+            self.open_at.clear()
             if isinstance(error, OSError):
                 few = error.errno == errno.EMFILE
                 raise descriptors.too_few() if few else ListenError(f"cannot listen: {_why(error)}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -53,13 +54,11 @@ class Log:
 
     def line(self, level: int, kind: str, /, **fields: Any) -> None:
         """One line; `kind` is its template, with `%(name)s` for each field."""
-        if not logger.isEnabledFor(level):
-            return
-        used = self._used[kind] = self._used.get(kind, 0) + 1
-        self._levels[kind] = level
-        self._time()
-        if used <= max(self._per_second, 1):
-            logger.log(level, kind, *([fields] if fields else []))
+        self._line(level, kind, fields, None)
+
+    def failure(self, kind: str, error: BaseException, /, **fields: Any) -> None:
+        """A line with a traceback, because of `error`, which the template calls `%(error)s`."""
+        self._line(logging.ERROR, kind, {**fields, "error": summary(error)}, error)
 
     def messages(self, peer: Peer, splitter: Splitter, frames: bytes, count: int) -> None:
         """A line for each message in `frames`, as far as this second has room."""
@@ -98,10 +97,40 @@ class Log:
                 like = _FIELD.sub("…", kind)
                 logger.log(self._levels[kind], "%(more)d more like this: %(like)s", {"more": more, "like": like})
 
+    def _line(self, level: int, kind: str, fields: dict[str, Any], error: BaseException | None) -> None:
+        if not logger.isEnabledFor(level):
+            return
+        self._time()
+        used = self._used[kind] = self._used.get(kind, 0) + 1
+        self._levels[kind] = level
+        if used > max(self._per_second, 1):
+            return
+        arguments = (fields,) if fields else ()
+        about = None if error is None else (type(error), error, error.__traceback__)
+        record = logger.makeRecord(logger.name, level, __file__, 0, kind, arguments, about)
+        if error is not None:
+            record.exc_text = traceback_of(error)
+        logger.handle(record)
+
     def _time(self) -> None:
         if not self._timing:
-            self._timing = True
             self._call_later(1.0, self.flush)
+            self._timing = True
+
+
+def summary(error: BaseException) -> str:
+    """What `error` is, in one line in which nothing can act on a terminal: it may quote what a peer sent."""
+    return _escaped("".join(traceback.format_exception_only(type(error), error)).strip())
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback of `error`, indented, so that no line of it looks like one of the log."""
+    lines = "".join(traceback.format_exception(error)).rstrip().split("\n")
+    return "\n".join("  " + _escaped(line) for line in lines)
+
+
+def _escaped(text: str) -> str:
+    return escape(text.encode("utf-8", "backslashreplace"))
 
 
 def tell(kind: str, fields: dict[str, Any]) -> None:

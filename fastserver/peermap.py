@@ -39,7 +39,7 @@ class PeerMap:
         return len(self._peers)
 
     def __iter__(self) -> Iterator[Peer]:
-        return iter(self._peers.values())
+        return iter(list(self._peers.values()))  # while some come and go, too
 
     def __getitem__(self, id: int) -> Peer:
         return self._peers[id]

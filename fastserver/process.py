@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -33,12 +34,21 @@ WAKING: Final = "SIGWINCH"
 """A signal that is ignored where nobody handles it."""
 
 
-def run(server: Server, warnings: Iterable[str] = (), *, last: bool = False) -> None:
+def run(server: Server, warnings: Iterable[str] = (), *, last: bool = False, log: bool = True) -> None:
     """Run `server` until SIGINT, SIGTERM or SIGHUP; a second one ends it at once. SIGUSR1 writes a report.
 
     `warnings` are the first lines of the log. If the process ends after this, as `last` says, late signals do nothing.
-    Raises `ListenError`.
+    The log goes to standard error if `log`, else where the program sends it.
+
+    Raises `ListenError`; `SystemExit` or `KeyboardInterrupt`, after the stop, if a handler did; RuntimeError where it
+    cannot run.
     """
+    if asyncio._get_running_loop() is not None:
+        raise RuntimeError("run() makes an event loop of its own, and one runs here: await serve() instead")
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError(
+            "run() is for the main thread, which alone gets signals: asyncio.run(server.serve()) instead"
+        )
     config = server.config
     level = "warning" if config.quiet else config.log_level
     fill_standard()
@@ -46,7 +56,8 @@ def run(server: Server, warnings: Iterable[str] = (), *, last: bool = False) -> 
     check_loop(len(config.listeners))
     keep_freed_memory()
     # In this order: signals may come while the log has its last second.
-    with _signals(last) as signals, logging_to_console(level, config.log_format):
+    logs = logging_to_console(level, config.log_format) if log else nullcontext()
+    with _signals(last) as signals, logs:
         for text in warnings:
             logger.warning("%(text)s", {"text": text})
         run_loop(_serve(server, signals))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-import traceback
 from collections.abc import Callable
-from logging import ERROR, INFO, WARNING
+from contextvars import copy_context
+from logging import INFO, WARNING
 from typing import Any, Final, TypeVar
 from weakref import WeakValueDictionary
 
@@ -18,18 +18,19 @@ from fastserver.channel import Channel
 from fastserver.config import Config
 from fastserver.discard import DISCARD
 from fastserver.errors import CloseReason
-from fastserver.escape import escape
 from fastserver.figures import Figures
 from fastserver.flush import Flush
 from fastserver.framing import FRAMINGS, Splitter
-from fastserver.handlers import Handlers, OnConnect, OnDisconnect, OnMessage, OnMessages
+from fastserver.handlers import KINDS, Handlers, OnConnect, OnDisconnect, OnError, OnMessage, OnMessages
 from fastserver.heartbeat import Heartbeat
+from fastserver.inbox import HANDLING
 from fastserver.link import SocketLink
 from fastserver.listen import Listener, Role
 from fastserver.listener import NOT_SENT, Listeners, SocketOption, keep_alive, show_address
-from fastserver.log import Log
+from fastserver.log import Log, summary
 from fastserver.memory import Memory
-from fastserver.peer import Peer
+from fastserver.once import Once
+from fastserver.peer import CLOSE_TIMEOUT, Peer
 from fastserver.peermap import PeerMap
 from fastserver.report import listening, report, stopped
 from fastserver.slowconsumer import SlowConsumers
@@ -43,6 +44,7 @@ M = TypeVar("M", bound=OnMessage)
 L = TypeVar("L", bound=OnMessages)
 C = TypeVar("C", bound=OnConnect)
 D = TypeVar("D", bound=OnDisconnect)
+E = TypeVar("E", bound=OnError)
 
 
 class Server:
@@ -59,6 +61,12 @@ class Server:
     log: Log
 
     def __init__(self, config: Config | None = None) -> None:
+        for kind in KINDS:
+            if getattr(type(self), f"on_{kind}") is not getattr(Server, f"on_{kind}"):
+                raise TypeError(
+                    f"{type(self).__name__} must not define on_{kind}, which names handlers and is none: in __init__, "
+                    f"after super().__init__(…), call self.on_{kind}(…) with a method of another name"
+                )
         self.config = Config() if config is None else config
         self.peers = PeerMap()
         self.listeners = Listeners()
@@ -87,6 +95,11 @@ class Server:
         self._refused = 0
         self._started = False
         self._stopping = False
+        self._drain_until = 0.0
+        self._drain = Once(self._drain_peers)
+        self._stop = Once(self._stop_whole)
+        self._waiting = 0  # for the stop, and told why it was
+        self._exit: BaseException | None = None
         self._emptied = asyncio.Event()
         self._stopped = asyncio.Event()
 
@@ -98,16 +111,21 @@ class Server:
     # Life.
 
     async def start(self) -> None:
-        """Listen and accept. Raises `ListenError`."""
-        if self._started:
-            raise RuntimeError("a server starts once; make another")
+        """Listen and accept. Raises `ListenError`, and may then be called again."""
+        self._check_new()
         self._started = self.handlers.settled = True
         self.attach(asyncio.get_running_loop())
         self._ceiling = descriptors.ceiling()
         if not self.framing.compiled:
             self.log.line(WARNING, "no compiled splitters: running on the slower pure-Python ones")
-        self.link.open(self._loop)
-        await self.listeners.open(self.config.listeners, self._socket_options(), self.accept)
+        try:
+            self.link.open(self._loop)
+            await self.listeners.open(self.config.listeners, self._socket_options(), self.accept)
+        except BaseException:
+            self._started = self.handlers.settled = False
+            self.link.close()
+            self.flush.detach()
+            raise
         listening(self.listeners.open_at)
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -120,75 +138,116 @@ class Server:
         self.flush.call_later = loop.call_later
         self.pacing.time = loop.time
         self.pacing.call_later = loop.call_later
+        self.handlers.context = copy_context()
         self._loop = loop
 
     async def stop(self) -> None:
         """Stop accepting and hearing, let every peer take what is pending for at most the drain timeout,
         and return when all are gone. Nothing to do for one that was not started.
+
+        Can be called several times and from anywhere. Who is cancelled while waiting only waits no more: the stop
+        goes on. A handler that waits for it is itself waited for last: it goes on when all peers are gone and all
+        other handlers have ended.
         """
-        if not self._started:
+        if not self._started or self._stopped.is_set():
             return
+        self._begin_stop()
+        inbox = HANDLING.get(None)
+        if inbox is not None and inbox.handlers is self.handlers:
+            self.handlers.stops(inbox)
+            await self._drain.done()
+        else:
+            await self._stop.done()
+
+    def _begin_stop(self) -> None:
         if not self._stopping:
             self._stopping = True
-            self.listeners.close()
-            timeout = self.config.drain_timeout
-            deadline = self.time() + timeout
+            self._drain_until = self.time() + self.config.drain_timeout
             if self.peers:
                 self.log.line(
-                    INFO, "draining %(peers)d peers, at most %(timeout)g s", peers=len(self.peers), timeout=timeout
+                    INFO,
+                    "draining %(peers)d peers, at most %(timeout)g s",
+                    peers=len(self.peers),
+                    timeout=self.config.drain_timeout,
                 )
-            for peer in list(self.peers):
+            self.listeners.close()
+            for peer in self.peers:
                 peer.deafen(CloseReason.SHUTDOWN)
-            await self._handlers_done(deadline)
-            for peer in list(self.peers):
-                peer.close(CloseReason.SHUTDOWN, max(0.0, deadline - self.time()))
-            while self.peers:
-                self._emptied.clear()
-                await self._emptied.wait()
-            await self._handlers_done(deadline)
-            self.link.close()
-            self.log.flush()
-            stopped(self.peers)
-            self._stopped.set()
-        await self.stopped()
+        self._stop.begin()
 
-    async def _handlers_done(self, deadline: float) -> None:
+    async def _stop_whole(self) -> None:
+        await self._drain.done()
+        # Disconnect handlers have a moment even where peers took all the time.
+        await self._end_handlers(max(self._drain_until, self.time() + CLOSE_TIMEOUT))
+        self.link.close()
+        self.log.flush()
+        stopped(self.peers)
+        self._stopped.set()
+        if self._exit is not None and not self._waiting:
+            self._loop.call_soon(_raise, self._exit)
+
+    async def _drain_peers(self) -> None:
+        await self._end_handlers(self._drain_until)
+        for peer in self.peers:
+            try:
+                peer.close(CloseReason.SHUTDOWN, max(0.0, self._drain_until - self.time()))
+            except Exception as error:  # the others are to be closed all the same
+                self.log.failure("closing peer %(id)d failed: %(error)s", error, id=peer.id)
+                peer.abort(CloseReason.SHUTDOWN)
+        while self.peers:
+            self._emptied.clear()
+            await self._emptied.wait()
+        await self._end_handlers(max(self._drain_until, self.time() + CLOSE_TIMEOUT))
+        self.handlers.stopping.clear()
+
+    async def _end_handlers(self, deadline: float) -> None:
         """Wait for async handlers until `deadline` (loop time); those that take longer are cancelled."""
-        while tasks := self.handlers.tasks():
-            await asyncio.wait(tasks, timeout=max(0.0, deadline - self.time()))
-            if self.time() >= deadline:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.wait(tasks)
+        if await self.handlers.done(max(0.0, deadline - self.time())):
+            return
+        self.handlers.cancel()
+        if not await self.handlers.done(CLOSE_TIMEOUT):
+            self.log.line(WARNING, "handlers go on although they were cancelled: not waiting for them")
+            self.handlers.give_up()
 
     def abort(self) -> None:
-        """Close every connection at once; what is pending is dropped."""
-        for peer in list(self.peers):
+        """Close every connection at once; what is pending is dropped, and handlers are cancelled."""
+        for peer in self.peers:
             peer.abort(CloseReason.SHUTDOWN)
-        for task in self.handlers.tasks():
-            task.cancel()
+        self.handlers.cancel()
 
     def report(self) -> None:
         """Write the totals and the peers furthest behind to the log."""
         report(self.peers)
 
     async def serve(self) -> None:
-        """Start, and serve until stopped or cancelled. Raises `ListenError`."""
+        """Start, and serve until stopped or cancelled. Raises `ListenError`, and what `stopped` raises."""
         async with self:
             await self.stopped()
 
     async def stopped(self) -> None:
-        """Return when the server has stopped and its last peer is gone."""
-        await self._stopped.wait()
+        """Return when the server has stopped, its last peer is gone and the last handler has ended.
 
-    def run(self) -> None:
-        """Serve with an event loop, signal handlers and logging of its own, until SIGINT or SIGTERM.
+        Raises `SystemExit` or `KeyboardInterrupt` if that is why: a handler raised it.
+        """
+        self._waiting += 1
+        try:
+            await self._stopped.wait()
+        finally:
+            self._waiting -= 1
+        if self._exit is not None:
+            raise self._exit
 
-        Raises `ListenError`.
+    def run(self, *, logging: bool = True) -> None:
+        """Serve with an event loop and signal handlers of its own, until SIGINT or SIGTERM, and with a log to standard
+        error unless `logging` is false.
+
+        Raises `ListenError`, what `stopped` raises, and RuntimeError in a running loop, outside the main thread, or
+        for a server that was started before.
         """
         from fastserver.process import run
 
-        run(self)
+        self._check_new()
+        run(self, log=logging)
 
     async def __aenter__(self) -> Server:
         await self.start()
@@ -202,7 +261,9 @@ class Server:
     def on_message(self, handler: M) -> M:
         """Call `handler(message)` for each message, which is then broadcast only if the handler does it.
 
-        Decorator; so are the other three. Handlers are plain functions (the fast path) or coroutine functions.
+        Decorator; so are the other four. Handlers are plain functions (the fast path) or coroutine functions; several
+        for the same are called in the order in which they were named. Raises RuntimeError after the start, TypeError
+        for what is no function that does something when it is called, ValueError if there are `on_messages` handlers.
         """
         self.handlers.add("message", handler)
         return handler
@@ -220,6 +281,11 @@ class Server:
     def on_disconnect(self, handler: D) -> D:
         """Call `handler(peer, reason)` after the last; the reason is a `CloseReason`."""
         self.handlers.add("disconnect", handler)
+        return handler
+
+    def on_error(self, handler: E) -> E:
+        """Call `handler(peer, error)` when another handler raised `error`, after that is logged and counted."""
+        self.handlers.add("error", handler)
         return handler
 
     def channel(self, name: str) -> Channel:
@@ -369,13 +435,13 @@ class Server:
         try:
             call(peer)
         except Exception as error:
-            self.log.line(
-                ERROR,
-                "failed while peer %(id)d %(address)s left: %(error)s",
-                id=peer.id,
-                address=peer.address,
-                error=_escaped("".join(traceback.format_exception(error))),
+            self.log.failure(
+                "failed while peer %(id)d %(address)s left: %(error)s", error, id=peer.id, address=peer.address
             )
+
+    def _check_new(self) -> None:
+        if self._started:
+            raise RuntimeError("a server starts once; make another")
 
     def _socket_options(self) -> list[SocketOption]:
         config = self.config
@@ -389,16 +455,27 @@ class Server:
             options.append(("TCP_NOTSENT_LOWAT", NOT_SENT))
         return options
 
-    def _handler_failed(self, peer: Peer, error: Exception) -> None:
+    def _handler_failed(self, peer: Peer, error: BaseException, telling: bool) -> None:
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            self.log.line(
+                WARNING,
+                "handler for peer %(id)d %(address)s ends the program: %(error)s",
+                id=peer.id,
+                address=peer.address,
+                error=summary(error),
+            )
+            self._exit = self._exit or error
+            self._begin_stop()
+            return
         self.handler_failures += 1
-        keep = self.config.handler_errors == "keep" or peer.closed
-        self.log.line(
-            ERROR,
-            "handler failed for peer %(id)d %(address)s%(closing)s: %(error)s",
+        keep = telling or self.config.handler_errors == "keep" or peer.closed
+        self.log.failure(
+            "%(which)s failed for peer %(id)d %(address)s%(closing)s: %(error)s",
+            error,
+            which="error handler" if telling else "handler",
             id=peer.id,
             address=peer.address,
             closing="" if keep else ", closing it",
-            error=_escaped("".join(traceback.format_exception(error))),
         )
         if not keep:
             peer.close(CloseReason.HANDLER_ERROR)
@@ -431,6 +508,5 @@ def _role(role: Role) -> str:
     return "" if role is Role.BOTH else ", role %(role)s"
 
 
-def _escaped(text: str) -> str:
-    """Lines of text in which nothing can act on a terminal: an exception may quote what a peer sent."""
-    return "\n".join(escape(line.encode("utf-8", "backslashreplace")) for line in text.rstrip().split("\n"))
+def _raise(error: BaseException) -> None:
+    raise error

@@ -53,8 +53,8 @@ class Timeouts:
     def watch(self) -> None:
         """There is a peer."""
         if self._interval and not self._looking:
-            self._looking = True
             self.call_later(self._interval, self._look)
+            self._looking = True
 
     def forget(self, peer: Peer) -> None:
         """`peer` is gone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -266,16 +266,80 @@ def test_errors_when_connecting_and_leaving() -> None:
     assert simulation.server.handler_failures == 2
 
 
-def test_one_handler_of_each_kind() -> None:
+def test_several_handlers_of_a_kind_are_called_in_order() -> None:
+    simulation = Simulation()
+    made, seen = simulation.server, []
+    for name in ("a", "b"):
+        made.on_connect(lambda peer, name=name: seen.append((name, "connect")))
+        made.on_message(lambda message, name=name: seen.append((name, message.payload)))
+        made.on_disconnect(lambda peer, reason, name=name: seen.append((name, reason)))
+    peer, transport = simulation.connect()
+    peer.data_received(b"1\n2\n")
+    transport.reset()
+    simulation.loop.tick()
+    expected: list[object] = [b"1", b"2", CloseReason.RESET]
+    assert seen == [(name, what) for what in ["connect", *expected] for name in ("a", "b")]
+
+
+def test_several_handlers_of_reads_are_called_in_order() -> None:
+    simulation = Simulation()
+    seen: list[tuple[str, int]] = []
+    simulation.server.on_messages(lambda messages: seen.append(("a", len(messages))))
+    simulation.server.on_messages(lambda messages: seen.append(("b", len(messages))))
+    peer, _ = simulation.connect()
+    peer.data_received(b"1\n2\n")
+    assert seen == [("a", 2), ("b", 2)]
+
+
+def test_what_is_no_handler_is_refused_where_it_is_named() -> None:
     made = server()
     made.on_message(lambda message: None)
     with pytest.raises(ValueError, match="there is a message handler already"):
         made.on_messages(lambda messages: None)
-    made.on_connect(lambda peer: None)
-    with pytest.raises(ValueError, match="there is a connect handler already"):
-        made.on_connect(lambda peer: None)
     with pytest.raises(TypeError, match="a disconnect handler must be callable, not int"):
         made.on_disconnect(3)  # type: ignore[type-var]
+
+    def generator(message: Message) -> Iterator[None]:
+        yield
+
+    async def asynchronous(peer: Peer) -> AsyncIterator[None]:
+        yield
+
+    with pytest.raises(TypeError, match="must not contain yield"):
+        made.on_message(generator)
+    with pytest.raises(TypeError, match="must not contain yield"):
+        made.on_message(partial(generator))
+    with pytest.raises(TypeError, match="must not contain yield"):
+        made.on_connect(asynchronous)
+    assert len(made.handlers.message) == 1
+    assert not made.handlers.connect
+
+
+def test_a_generator_given_back_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+    simulation = Simulation()
+    simulation.server.on_message(lambda message: (number for number in range(3)))
+    peer, _ = simulation.connect()
+    peer.data_received(b"one\n")
+    assert "gave back a generator" in caplog.text
+    assert peer.reason == CloseReason.HANDLER_ERROR
+
+
+def test_a_subclass_cannot_define_a_handler_by_its_name() -> None:
+    class Mine(Server):
+        def on_message(self, message: Message) -> None:  # type: ignore[override]
+            raise AssertionError("never called")
+
+    with pytest.raises(TypeError, match="Mine must not define on_message"):
+        Mine(Config(port=0))
+
+    class Right(Server):
+        def __init__(self) -> None:
+            super().__init__(Config(port=0))
+            self.on_message(self.hear)
+
+        def hear(self, message: Message) -> None: ...
+
+    assert Right().handlers.hear
 
 
 def test_a_handler_that_forgot_to_say_it_is_async_fails_loudly(caplog: pytest.LogCaptureFixture) -> None:

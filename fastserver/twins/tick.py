@@ -95,6 +95,10 @@ class Tick:
         self._broken: list[Any] = []
         self._flushed = 0
 
+    def detach(self) -> None:
+        """There is no loop any more."""
+        self.call_soon = self.call_later = self.time = _not_started
+
     def publish(self, channel: Collector, sender: Member | None, frames: bytes, messages: int) -> None:
         """Bring `frames` (complete, that many messages) to all of `channel`; not to `sender`, unless None."""
         if self._stretch is not None:
@@ -107,9 +111,9 @@ class Tick:
             else:
                 channel.order = self._order
         if not channel.pieces:
-            self._dirty.append(channel)
             if not self._scheduled:
                 self._schedule()
+            self._dirty.append(channel)
         channel.pieces.append((sender, frames, messages))
         channel.size += len(frames)
         if channel.size >= MAX_BATCH:
@@ -151,16 +155,16 @@ class Tick:
             return
         if stretch is not None:
             self._publish_stretch()
-        self._stretch = Stretch(channel, sender, frames, start, end)
         if not self._scheduled:
             self._schedule()
+        self._stretch = Stretch(channel, sender, frames, start, end)
 
     def rest(self, sender: Any) -> None:
         """Read `sender` no further until the tick is flushed: its last read came full."""
-        self._resting.append(sender)
-        sender.pause_reading(Pause.TICK)
         if not self._scheduled:
             self._schedule()
+        self._resting.append(sender)
+        sender.pause_reading(Pause.TICK)
 
     def run(self) -> None:
         """Write what was collected, now."""
@@ -204,12 +208,12 @@ class Tick:
             self.publish(one.channel, one.sender, one.frames[one.start : one.end], one.messages)
 
     def _schedule(self) -> None:
-        self._scheduled = True
         self.began = self.time()
         if self._interval is None:
             self.call_soon(self._end)
         else:
             self.call_later(self._interval, self._end)
+        self._scheduled = True  # only now: where there is no loop, or another thread's, that was refused
 
     def _write(self, batch: Batch) -> None:
         for member, sent in self._send_all(batch.channel.ready, batch.blob):

@@ -1,0 +1,37 @@
+"""Work that is done once, in a task of its own, for all who wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+
+class Once:
+    """Does `work` once. Who is cancelled while waiting leaves it going; if it was itself cancelled, or failed, whoever
+    asks next has it go on, so it must be able to.
+    """
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._work = work
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Have it done, if it is not under way or over."""
+        if self._task is None or (self._task.done() and not self._over):
+            self._task = asyncio.get_running_loop().create_task(self._work())
+
+    async def done(self) -> None:
+        """Have it done, and return when it is. Raises what it raised."""
+        while not self._over:
+            self.begin()
+            task = self._task
+            assert task is not None
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result()
+
+    @property
+    def _over(self) -> bool:
+        task = self._task
+        return task is not None and task.done() and not task.cancelled() and task.exception() is None
