@@ -41,6 +41,11 @@ def reset_on_close(sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
+def reset() -> ConnectionResetError:
+    """The error that says so, as the system would."""
+    return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+
+
 def why(error: Exception) -> str:
     """What went wrong, in the system's words where it has some."""
     if not isinstance(error, OSError):
@@ -221,9 +226,9 @@ class Connection(asyncio.Protocol):
         if error:
             self._read_out(error)
         elif self._sent and not self._tls and delivery.broken(self._socket):
-            error = _reset()  # a stream that has ended is not read any more, so that nothing told of it
+            error = reset()  # a stream that has ended is not read any more, so that nothing told of it
         if isinstance(error, OSError) and error.errno == errno.ENOTCONN:
-            error = _reset()  # met by ending our side
+            error = reset()  # met by ending our side
         self._error = error or self._error
         self._owner.lost(self, self._error)
 
@@ -307,7 +312,3 @@ class Connection(asyncio.Protocol):
             return True
         finally:
             lost.cancel()
-
-
-def _reset() -> ConnectionResetError:
-    return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))

@@ -25,7 +25,8 @@ LONGEST_LOOK: Final = 0.05
 class Socket(Protocol):
     """A socket, or what an event loop shows of one."""
 
-    family: int
+    @property
+    def family(self) -> int: ...
 
     def fileno(self) -> int: ...
 

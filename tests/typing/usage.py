@@ -188,7 +188,8 @@ async def client() -> None:
 
 
 def blocking_client() -> None:
-    with BlockingClient("unix:/run/feed.sock", mode="lines", timeout=1.0) as connected:
+    with BlockingClient("unix:/run/feed.sock", mode="lines", timeout=1.0, reconnect=True, first_delay=1) as connected:
+        assert_type(connected.fileno(), int)
         connected.send(b"hello")
         connected.send_packed(b"hello")
         assert_type(connected.receive(), Message)
