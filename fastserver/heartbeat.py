@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgpack
 
 from fastserver.errors import ConfigError
+from fastserver.rounds import Rounds
 
 if TYPE_CHECKING:
     from fastserver.peer import Peer
@@ -29,28 +30,21 @@ class Heartbeat:
         self._interval = server.config.heartbeat
         self._frame = b"" if self._interval is None else _frame(server, server.config.heartbeat_message)
         self._told: dict[Peer, tuple[int, float]] = {}  # bytes it was offered, and since when it is no more
-        self._looking = False
+        self._rounds = None if self._interval is None else Rounds(server.peers, self._interval / LOOKS, self._look)
 
     def watch(self) -> None:
         """There is a peer."""
-        if self._interval is not None and not self._looking:
-            self._server.call_later(self._interval / LOOKS, self._look)
-            self._looking = True
+        if self._rounds is not None:
+            self._rounds.watch(self._server.call_later)
 
     def forget(self, peer: Peer) -> None:
         """`peer` is gone."""
         self._told.pop(peer, None)
 
-    def _look(self) -> None:
-        self._looking = False
-        if not self._server.peers:
-            return
-        self.watch()
-        now = self._server.time()
-        for peer in self._server.peers:
-            # To one that is behind something is under way.
-            if peer.reason is None and peer.role.hears and not peer.stuck and self._quiet(peer, now):
-                peer.tell(self._frame)
+    def _look(self, peer: Peer) -> None:
+        # To one that is behind something is under way.
+        if peer.reason is None and peer.role.hears and not peer.stuck and self._quiet(peer, self._server.time()):
+            peer.tell(self._frame)
 
     def _quiet(self, peer: Peer, now: float) -> bool:
         size = peer.offered()[1]

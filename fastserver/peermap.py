@@ -33,7 +33,8 @@ class PeerMap:
         """How often a peer was read no further for a while, by the setting that it went over."""
         self._peers: dict[int, Peer] = {}
         self._ids = count(1)
-        self._gone = Counts()
+        self.gone = Counts()
+        """The counters of all peers that were connected, added up."""
 
     def __len__(self) -> int:
         return len(self._peers)
@@ -58,7 +59,7 @@ class PeerMap:
         del self._peers[peer.id]  # first: whatever else fails, it is not there any more
         figures = peer.figures()
         self.closed.append(figures)
-        self._gone += figures
+        self.gone += figures
         self.reasons[str(figures.reason)] += 1
         self.dropped[CloseReason.SLOW_CONSUMER.value] += peer.skipped
         self.dropped[str(figures.reason)] += figures.dropped_messages - peer.skipped
@@ -66,7 +67,7 @@ class PeerMap:
 
     def totals(self) -> Counts:
         """The counters of all peers that are or were connected, added up."""
-        total = self._gone
+        total = self.gone
         for peer in self:
             total += peer.figures()
         return total

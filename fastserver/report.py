@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastserver.errors import CloseReason
+from fastserver.figures import Figures
 from fastserver.listen import Listener, Role
 from fastserver.log import logger, tell
 from fastserver.peermap import PeerMap
+from fastserver.rounds import CallLater, go_over
+
+if TYPE_CHECKING:
+    from fastserver.peer import Peer
 
 NAMED: Final = 100
 """Peers furthest behind that a report names."""
@@ -35,27 +40,58 @@ def _listening(address: str, listener: Listener) -> tuple[str, dict[str, Any]]:
     return kind, {"address": address, "mode": listener.mode, "role": listener.role}
 
 
-def report(peers: PeerMap) -> None:
-    """The totals, and the peers furthest behind."""
-    tell(
-        "report: %(connected)d peers connected, %(accepted)d since start, %(messages_in)d messages "
-        "(%(bytes_in)d bytes) in, %(messages_out)d messages (%(bytes_out)d bytes) out, "
-        "%(pending_messages)d pending, %(dropped_messages)d dropped, %(refused)d connections refused",
-        {
-            "connected": len(peers),
-            "accepted": peers.accepted,
-            "refused": sum(peers.refused.values()),
-            **vars(peers.totals()),
-        },
-    )
-    for figures in peers.furthest_behind(NAMED):
+def report(peers: PeerMap, call_later: CallLater) -> None:
+    """The totals, and the peers furthest behind: at once if there are few, else when all have been looked at."""
+    gathered = Gathered(peers)
+    go_over(peers, gathered.add, call_later, gathered.write)
+
+
+class Gathered:
+    """The counters of all peers, added up one by one. Those that leave meanwhile count as they ended."""
+
+    def __init__(self, peers: PeerMap) -> None:
+        self._peers = peers
+        self._connected = len(peers)
+        self._accepted = peers.accepted
+        self._refused = sum(peers.refused.values())
+        self._total = peers.gone
+        self._behind: list[Figures] = []
+
+    def add(self, peer: Peer) -> None:
+        """Count `peer`."""
+        figures = peer.figures()
+        self._total += figures
+        if figures.pending_bytes:
+            self._behind.append(figures)
+            if len(self._behind) >= 2 * NAMED:
+                self._behind = furthest(self._behind, NAMED)
+
+    def write(self) -> None:
+        """The lines of the log."""
         tell(
-            "report: peer %(id)d %(address)s %(state)s"
-            + (", slow" if figures.slow else "")
-            + ": %(pending_messages)d messages (%(pending_bytes)d bytes) "
-            "pending, %(messages_out)d out, %(dropped_messages)d dropped",
-            figures.fields(),
+            "report: %(connected)d peers connected, %(accepted)d since start, %(messages_in)d messages "
+            "(%(bytes_in)d bytes) in, %(messages_out)d messages (%(bytes_out)d bytes) out, "
+            "%(pending_messages)d pending, %(dropped_messages)d dropped, %(refused)d connections refused",
+            {
+                "connected": self._connected,
+                "accepted": self._accepted,
+                "refused": self._refused,
+                **vars(self._total),
+            },
         )
+        for figures in furthest(self._behind, NAMED):
+            tell(
+                "report: peer %(id)d %(address)s %(state)s"
+                + (", slow" if figures.slow else "")
+                + ": %(pending_messages)d messages (%(pending_bytes)d bytes) "
+                "pending, %(messages_out)d out, %(dropped_messages)d dropped",
+                figures.fields(),
+            )
+
+
+def furthest(figures: list[Figures], most: int) -> list[Figures]:
+    """At most that many of `figures`, the furthest behind first."""
+    return sorted(figures, key=lambda one: one.pending_bytes, reverse=True)[:most]
 
 
 def stopped(peers: PeerMap) -> None:

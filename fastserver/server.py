@@ -217,7 +217,7 @@ class Server:
 
     def report(self) -> None:
         """Write the totals and the peers furthest behind to the log."""
-        report(self.peers)
+        report(self.peers, lambda *call: self.call_later(*call))  # there is none before the start
 
     async def serve(self) -> None:
         """Start, and serve until stopped or cancelled. Raises `ListenError`, and what `stopped` raises."""

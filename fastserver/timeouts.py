@@ -7,11 +7,11 @@ to a quarter of the limit later. The clock is the peer's own: it stands still wh
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from itertools import islice
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from fastserver.errors import CloseReason
+from fastserver.rounds import Rounds
 
 if TYPE_CHECKING:
     from fastserver.config import Config
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 LOOKS: Final = 4
 """How often peers are looked at within the shortest limit."""
-
-AT_ONCE: Final = 1000
-"""Peers looked at without letting the loop do anything else."""
 
 
 class Timeouts:
@@ -42,9 +39,8 @@ class Timeouts:
         self._behind = config.max_pending // 4
         self._slow_consumers = slow_consumers
         limits = (self._message, self._idle, self._slow)
-        self._interval = min((limit for limit in limits if limit is not None), default=0.0) / LOOKS
-        self._peers = peers
-        self._looking = False
+        shortest = min((limit for limit in limits if limit is not None), default=None)
+        self._rounds = None if shortest is None else Rounds(peers, shortest / LOOKS, self._look)
         # What was seen at the last look, and when that was first seen.
         self._begun: dict[Peer, tuple[int, float]] = {}
         self._moved: dict[Peer, tuple[int, int, float]] = {}
@@ -52,9 +48,8 @@ class Timeouts:
 
     def watch(self) -> None:
         """There is a peer."""
-        if self._interval and not self._looking:
-            self.call_later(self._interval, self._look)
-            self._looking = True
+        if self._rounds is not None:
+            self._rounds.watch(self.call_later)
 
     def forget(self, peer: Peer) -> None:
         """`peer` is gone."""
@@ -62,24 +57,15 @@ class Timeouts:
         self._moved.pop(peer, None)
         self._over.pop(peer, None)
 
-    def _look(self) -> None:
-        self._looking = False
-        if self._peers:
-            self.watch()
-            self._look_at(iter(list(self._peers)))
-
-    def _look_at(self, peers: Iterator[Peer]) -> None:
-        some = list(islice(peers, AT_ONCE))
-        for peer in some:
-            if peer.reason is None:
-                if self._message is not None and self._message_time(peer) >= self._message:
-                    peer.close(CloseReason.MESSAGE_TIMEOUT)
-                elif self._idle is not None and self._idle_time(peer) >= self._idle:
-                    peer.close(CloseReason.IDLE)
-                elif self._slow is not None and (seconds := self._slow_time(peer)) >= self._slow:
-                    self._slow_consumers.over_for(peer, seconds)
-        if len(some) == AT_ONCE:
-            self.call_later(0, self._look_at, peers)
+    def _look(self, peer: Peer) -> None:
+        if peer.reason is not None:
+            return
+        if self._message is not None and self._message_time(peer) >= self._message:
+            peer.close(CloseReason.MESSAGE_TIMEOUT)
+        elif self._idle is not None and self._idle_time(peer) >= self._idle:
+            peer.close(CloseReason.IDLE)
+        elif self._slow is not None and (seconds := self._slow_time(peer)) >= self._slow:
+            self._slow_consumers.over_for(peer, seconds)
 
     def _message_time(self, peer: Peer) -> float:
         """For how long a message has been under way, as far as was seen."""
