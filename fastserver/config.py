@@ -137,7 +137,7 @@ class Config:
     # Twice the keepalive, so that a vanished peer is found as soon while data is under way as without.
     tcp_user_timeout: float | None = _setting(
         120.0,
-        "Under disconnect, a peer whose system acknowledges nothing that was sent for so long is closed.",
+        "A peer whose system answers nothing for so long, while something is under way to it, is closed (on Linux).",
         unit="seconds",
         low=0.001,
         high=2_000_000,

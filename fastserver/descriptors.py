@@ -11,6 +11,8 @@ import select
 import socket
 import sys
 from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from fastserver.errors import ListenError
@@ -19,6 +21,9 @@ if sys.platform != "win32":
     import fcntl
     import resource
     import termios
+
+TCP_INFO_SIZE: Final = 104
+"""Bytes of a `struct tcp_info` that are looked at; Linux has had that many since 2.6."""
 
 RESERVE: Final = 64
 """Descriptors no peer may take: they serve the log, name look-ups, and the next accept."""
@@ -123,6 +128,28 @@ def unacknowledged(descriptor: int) -> int:
     except OSError:
         return 0
     return answer[0]
+
+
+@contextmanager
+def borrowed(descriptor: int) -> Iterator[socket.socket]:
+    """A socket object for `descriptor`, which stays open. Its family does not matter to what it is used for here."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=descriptor)
+    try:
+        yield sock
+    finally:
+        sock.detach()
+
+
+def tcp_info(descriptor: int) -> bytes:
+    """What the kernel knows of the connection behind `descriptor`, as a `struct tcp_info` of linux/tcp.h; empty where
+    it cannot be told."""
+    if sys.platform != "linux":
+        return b""
+    try:
+        with borrowed(descriptor) as sock:
+            return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_SIZE)
+    except OSError:  # no TCP, or not connected any more
+        return b""
 
 
 def ceiling() -> int:

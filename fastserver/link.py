@@ -17,11 +17,12 @@ import os
 import selectors
 import socket
 import struct
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fastserver.backlog import Part, past
+from fastserver.descriptors import borrowed
 
 if TYPE_CHECKING:
     from fastserver.peer import Peer
@@ -88,7 +89,7 @@ class SocketLink:
     def limit(self, peer: Peer, size: int) -> None:
         """Have the kernel hold at most `size` bytes for `peer`."""
         if peer.descriptor >= 0:
-            with suppress(OSError), _borrowed(peer.descriptor) as sock:
+            with suppress(OSError), borrowed(peer.descriptor) as sock:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
 
     def write(self, peer: Peer, parts: Sequence[Part]) -> None:
@@ -110,7 +111,7 @@ class SocketLink:
             peer.stuck = True
 
     def end(self, peer: Peer) -> None:
-        with suppress(OSError), _borrowed(peer.descriptor) as sock:  # not connected any more
+        with suppress(OSError), borrowed(peer.descriptor) as sock:  # not connected any more
             sock.shutdown(socket.SHUT_WR)
 
     def forget(self, peer: Peer) -> None:
@@ -121,7 +122,7 @@ class SocketLink:
         peer.stuck = False
 
     def reset(self, peer: Peer) -> None:
-        with suppress(OSError), _borrowed(peer.descriptor) as sock:
+        with suppress(OSError), borrowed(peer.descriptor) as sock:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
     def is_over(self, peer: Peer) -> bool:
@@ -211,13 +212,3 @@ def _send(descriptor: int, parts: Sequence[Part]) -> int:
         if sent < sum(map(len, some)):
             break
     return taken
-
-
-@contextmanager
-def _borrowed(descriptor: int) -> Iterator[socket.socket]:
-    """A socket object for `descriptor`, which stays open. Its family does not matter to what it is used for here."""
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=descriptor)
-    try:
-        yield sock
-    finally:
-        sock.detach()

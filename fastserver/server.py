@@ -36,6 +36,7 @@ from fastserver.report import listening, report, stopped
 from fastserver.slowconsumer import SlowConsumers
 from fastserver.throttle import Throttle
 from fastserver.timeouts import Timeouts
+from fastserver.vanished import Vanished
 
 UNLIMITED: Final = sys.maxsize
 """Bytes: longer than any frame that is in memory."""
@@ -88,6 +89,7 @@ class Server:
         self.admission = Admission(self.config)
         self.timeouts = Timeouts(self.config, self.peers, self.slow_consumers)
         self.heartbeat = Heartbeat(self)
+        self.vanished = Vanished(self)
         self._throttled = (self.config.max_messages_per_second, self.config.max_bytes_per_second) != (None, None)
         self._channels: WeakValueDictionary[str, Channel] = WeakValueDictionary()
         self._half_closed: dict[Peer, None] = {}
@@ -361,6 +363,8 @@ class Server:
         self.peers.add(peer)
         self.timeouts.watch()
         self.heartbeat.watch()
+        if host is not None and peer.descriptor >= 0:
+            self.vanished.watch()
         if self._throttled:
             peer.throttle = Throttle(self, peer)
         if peer.role.hears:
@@ -404,6 +408,7 @@ class Server:
                 self.slow_consumers.forget,
                 self.timeouts.forget,
                 self.heartbeat.forget,
+                self.vanished.forget,
             ):
                 self._whatever_happens(forget, peer)
             if was_in:
@@ -446,9 +451,6 @@ class Server:
     def _socket_options(self) -> list[SocketOption]:
         config = self.config
         options = keep_alive(config.keepalive)
-        # Not under the other policies: it closes a living peer too, whose window stays shut for so long.
-        if config.slow_consumer == "disconnect" and config.tcp_user_timeout is not None:
-            options.append(("TCP_USER_TIMEOUT", max(1, round(config.tcp_user_timeout * 1000))))
         if config.send_buffer is not None:
             options.append(("SO_SNDBUF", config.send_buffer))
         if config.slow_consumer == "latest":
