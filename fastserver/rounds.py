@@ -40,8 +40,8 @@ class Rounds:
     def watch(self, call_later: CallLater) -> None:
         """There is a peer."""
         if not self._going:
-            self._going = True
             call_later(self._interval, self._begin, call_later)
+            self._going = True
 
     def _begin(self, call_later: CallLater) -> None:
         go_over(self._peers, self._look, call_later, lambda: self._end(call_later))
