@@ -128,7 +128,7 @@ class SocketLink:
     def is_over(self, peer: Peer) -> bool:
         """Whether the TCP connection has ended for the kernel, so that nothing more will be acknowledged."""
         try:
-            with _borrowed(peer.descriptor) as sock:
+            with borrowed(peer.descriptor) as sock:
                 return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE
         except OSError:
             return True
