@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import sys
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import click
 
@@ -37,6 +39,9 @@ A size is that of the payload; the framing around it comes on top. Nothing else 
 exit code is 1 if anything was lost, out of order or changed, or a connection closed. Ctrl-C ends it early, with a
 report.
 """
+
+UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
+"""How writing to a full disk, or to nobody, fails."""
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -197,10 +202,21 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         _fail(str(error), 1)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
+    except OSError as error:
+        if error.errno not in UNWRITABLE or error.filename is not None:
+            raise
+        _fail(f"standard output: {error.strerror}", 1)  # only help and results are written there
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _fail(text: str, code: int) -> NoReturn:
     harmless = escape(" ".join(text.split()).encode("utf-8", "backslashreplace"))
-    print(f"fastserver: {harmless}", file=sys.stderr)
+    with contextlib.suppress(OSError):
+        print(f"fastserver: {harmless}", file=sys.stderr)
+    for name in ("stdout", "stderr"):
+        try:
+            if (stream := getattr(sys, name)) is not None:
+                stream.flush()
+        except OSError:
+            setattr(sys, name, None)  # or Python would try once more, and end with a code of its own
     sys.exit(code)

@@ -199,8 +199,12 @@ def listen_unix(path: str) -> socket.socket:
                     raise
                 os.unlink(path)
                 listening.bind(path)
-            os.chmod(path, 0o600)
-            listening.listen(BACKLOG)
+            try:
+                os.chmod(path, 0o600)
+                listening.listen(BACKLOG)
+            except OSError:
+                os.unlink(path)
+                raise
         listening.setblocking(False)
     except OSError as error:
         listening.close()

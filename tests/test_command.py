@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 import socket
+import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 from conftest import Serve
-from running import PURE, Connection, Ended, attempt
+from running import COMMAND, PURE, Connection, Ended, attempt, environment
 
 from fastserver.config import MODES, SETTINGS
 
@@ -289,6 +291,29 @@ def test_help(tmp_path: Path) -> None:
         assert setting.help in text
     for default in ("127.0.0.1", "3000", "1 MiB", "16 MiB", "5 s"):
         assert f"[default: {default}]" in text
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("arguments", "full", "code"),
+    [
+        ("--help", ">", 1),
+        ("--version", ">", 1),
+        ("--port x", "2>", 2),
+        ("--host two..dots", "2>", 1),
+        ("--version", "2>&1 >", 1),
+    ],
+)
+def test_output_that_cannot_be_written(tmp_path: Path, arguments: str, full: str, code: int, unbuffered: str) -> None:
+    """The exit code says how it went all the same, and one line which of the two it was, if there is room for that."""
+    line = shlex.join([*COMMAND]) + f" {arguments} {full}/dev/full"
+    variables = environment(PYTHONUNBUFFERED=unbuffered)
+    done = subprocess.run(line, shell=True, cwd=tmp_path, env=variables, capture_output=True, text=True)
+    assert done.returncode == code
+    assert done.stdout + done.stderr == (
+        "" if full == "2>" else "fastserver: standard output: No space left on device\n"
+    )
 
 
 def test_version(tmp_path: Path) -> None:
