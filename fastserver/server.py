@@ -240,8 +240,8 @@ class Server:
             raise self._exit
 
     def run(self, *, logging: bool = True) -> None:
-        """Serve with an event loop and signal handlers of its own, until SIGINT or SIGTERM, and with a log to standard
-        error unless `logging` is false.
+        """Serve with an event loop and signal handlers of its own, until SIGINT, SIGTERM or SIGHUP, and with a log
+        to standard error unless `logging` is false.
 
         Raises `ListenError`, what `stopped` raises, and RuntimeError in a running loop, outside the main thread, or
         for a server that was started before.
