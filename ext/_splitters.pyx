@@ -15,12 +15,15 @@ from collections.abc import Sequence
 
 import msgpack
 
+from fastserver import maps
 from fastserver.errors import FrameError
 from fastserver.twins import refusals
 from fastserver.twins.arguments import limit, octets
+from fastserver.twins.crowded import COMPARISON, SHIFT, SMALLEST, STEPS
 from fastserver.twins.msgpack_scan import HEADS, NANOSECONDS
 
 include "buffer.pyx"
+include "crowded.pyx"
 include "message.pyx"
 include "messages.pyx"
 include "lines.pyx"

@@ -1,6 +1,10 @@
 # The compiled twin of fastserver/twins/message.py.
 
 
+cdef object unpackb = msgpack.unpackb
+cdef Py_ssize_t small = maps.SMALL
+
+
 @cython.final
 @cython.freelist(512)
 @cython.auto_pickle(False)
@@ -47,14 +51,23 @@ cdef class Message:
     def value(self):
         """What a msgpack payload says, decoded at the first use; of a line, the payload.
 
-        Raises what `msgpack.unpackb` raises where Python cannot hold the value, such as a map whose
-        key is an array.
+        Text that is not UTF-8, which `invalid_text` may let through, has its bytes as surrogates (the error handler
+        `surrogateescape`). Raises ValueError where a map has many keys of nearly the same hash, and what
+        `msgpack.unpackb` raises where Python cannot hold the value, such as a map whose key is an array.
         """
         if not self.packed:
             return self.payload
         if self.made is None:
-            self.made = msgpack.unpackb(self.payload, strict_map_key=False, raw=False)
+            self.made = self.unpack(self.slice(self.start + self.head, self.end - self.tail))
         return self.made
+
+    cdef unpack(self, bytes payload):
+        if PyBytes_GET_SIZE(payload) > small:
+            return maps.unpack(payload)
+        try:
+            return unpackb(payload, strict_map_key=False)
+        except UnicodeDecodeError:
+            return maps.unpack(payload)
 
     def broadcast(self) -> None:
         """Passes it on as it came, by `peer.relay(frames, start, end)`."""

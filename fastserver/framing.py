@@ -9,20 +9,28 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-__all__ = ["COMPILED", "FRAMINGS", "Framing", "Message", "Messages", "Splitter"]
+__all__ = ["COMPILED", "FRAMINGS", "Framing", "Message", "Messages", "Splitter", "crowded"]
 
 COMPILED = False
 """Whether the splitters, `Message` and `Messages` are the compiled ones."""
 
 if not TYPE_CHECKING and os.environ.get("FASTSERVER_PURE_PYTHON") != "1":
     try:
-        from fastserver._splitters import LinesSplitter, Message, Messages, MsgpackSplitter, MsgpackStreamSplitter
+        from fastserver._splitters import (
+            LinesSplitter,
+            Message,
+            Messages,
+            MsgpackSplitter,
+            MsgpackStreamSplitter,
+            crowded,
+        )
     except ImportError:
         pass
     else:
         COMPILED = True
 
 if not COMPILED:
+    from fastserver.twins.crowded import crowded
     from fastserver.twins.lines import LinesSplitter
     from fastserver.twins.message import Message
     from fastserver.twins.messages import Messages

@@ -19,13 +19,15 @@ import base64
 import json
 import math
 import re
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final, NoReturn
 
 import msgpack
 
 from fastserver.escape import shown
+from fastserver.maps import FEW, are_crowded, unpacked
 
 MAX_NESTING: Final = 128  # containers, as the splitters allow
 
@@ -40,9 +42,45 @@ class MapKey(dict[Any, Any]):
 
     def __init__(self, pairs: Iterable[tuple[Any, Any]]) -> None:
         super().__init__(pairs)
-        self._hash = hash(frozenset(self.items()))
+        self._hash = sum(map(hash, self.items())) & sys.maxsize  # no set, which their hashes could make slow
 
     def __hash__(self) -> int:  # type: ignore[override]
+        return self._hash
+
+
+class Pairs(dict[Any, Any]):
+    """A map that would be a slow dict: its pairs, which is all that is asked of it here and in `msgpack.packb`."""
+
+    __slots__ = ("_hash", "_pairs")
+
+    def __init__(self, pairs: Iterable[tuple[Any, Any]], hashable: bool = False) -> None:
+        super().__init__()
+        self._pairs = list(pairs)
+        self._hash = hash(tuple(self._pairs)) if hashable else None
+
+    @property
+    def hashable(self) -> bool:
+        """Whether it can be a key: its values were made such."""
+        return self._hash is not None
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (key for key, _ in self._pairs)
+
+    def items(self) -> list[tuple[Any, Any]]:  # type: ignore[override]
+        return self._pairs
+
+    def values(self) -> Iterator[Any]:  # type: ignore[override]
+        return (item for _, item in self._pairs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Pairs) and self._pairs == other._pairs
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        if self._hash is None:
+            raise TypeError("pairs of which the values have no hash")
         return self._hash
 
 
@@ -50,14 +88,16 @@ def decode(payload: bytes) -> Any:
     """The value of `payload`, exactly one MessagePack object; bytes, `ExtType` and `Timestamp` stay what they
     are.
 
-    Every well-formed payload decodes: an array that is a map's key becomes a tuple, a map that is one a
-    `MapKey`. Of keys that Python holds equal (1 and true) the last stays. Raises ValueError for anything
-    else.
+    Every well-formed payload decodes, in time linear in its bytes: an array that is a map's key becomes a tuple, a
+    map that is one a `MapKey`, one that would be a slow dict `Pairs`; text that is not UTF-8 has its bytes
+    as surrogates. Of keys that Python holds equal (1 and true) the last stays. Raises ValueError for anything else.
     """
     try:
-        return msgpack.unpackb(payload, strict_map_key=False, ext_hook=_ext)
+        return unpacked(payload, _map, ext_hook=_ext)
     except TypeError:  # a key is a list or a dict: rare, so only now the slower way
-        return msgpack.unpackb(payload, strict_map_key=False, ext_hook=_ext, object_pairs_hook=_map)
+        return msgpack.unpackb(
+            payload, strict_map_key=False, ext_hook=_ext, object_pairs_hook=_map, unicode_errors="surrogateescape"
+        )
 
 
 def to_json(value: Any) -> str:
@@ -97,12 +137,17 @@ def _ext(code: int, data: bytes) -> msgpack.ExtType:
 
 
 def _map(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
-    return {_hashable(key): value for key, value in pairs}
+    known = [(_hashable(key), value) for key, value in pairs]
+    # Comparing containers takes long by itself, so that many are not worth a look at their hashes.
+    many = len(known) > FEW and any(isinstance(key, (tuple, dict)) for key, _ in known)
+    return Pairs(known) if many or are_crowded(known) else dict(known)
 
 
 def _hashable(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(map(_hashable, value))
+    if isinstance(value, Pairs):
+        return value if value.hashable else Pairs([(key, _hashable(item)) for key, item in value.items()], True)
     if isinstance(value, dict) and not isinstance(value, MapKey):
         return MapKey((key, _hashable(item)) for key, item in value.items())
     return value
@@ -131,9 +176,10 @@ def _node(value: Any) -> Any:
 
 
 def _object(value: dict[Any, Any]) -> dict[str, Any]:
-    named = {_name(key): _node(item) for key, item in value.items()}
+    nodes = [_node(item) for item in value.values()]  # once: twice at every level would be 2^128 times
+    named = dict(zip(map(_name, value), nodes, strict=True))
     if None in named or len(named) < len(value) or (len(named) == 1 and not _TAGS.keys().isdisjoint(named)):
-        return {"$map": [[_node(key), _node(item)] for key, item in value.items()]}
+        return {"$map": [[_node(key), node] for key, node in zip(value, nodes, strict=True)]}
     return named  # type: ignore[return-value]
 
 

@@ -167,10 +167,14 @@ def test_whatever_the_text_packs_or_is_refused(text: str) -> None:
     msgpack.packb(value)
 
 
-@pytest.mark.parametrize("payload", [b"", b"\x92\x01", b"\x01\x02", b"\xc1", b"\xa1\xff"])
+@pytest.mark.parametrize("payload", [b"", b"\x92\x01", b"\x01\x02", b"\xc1"])
 def test_decode_refuses_what_is_not_one_object(payload: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - the text is msgpack's, and may be empty
         decode(payload)
+
+
+def test_text_that_is_not_utf8_is_shown_escaped() -> None:
+    assert to_json(decode(b"\x81\xa2k\xff\xa2v\xfe")) == r'{"k\udcff": "v\udcfe"}'
 
 
 def test_what_msgpack_cannot_hold_is_a_type_error() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgpack
+from fastserver import maps
 
 SHOWN = 60
 
@@ -52,13 +52,14 @@ class Message:
     def value(self) -> Any:
         """What a msgpack payload says, decoded at the first use; of a line, the payload.
 
-        Raises what `msgpack.unpackb` raises where Python cannot hold the value, such as a map whose
-        key is an array.
+        Text that is not UTF-8, which `invalid_text` may let through, has its bytes as surrogates (the error handler
+        `surrogateescape`). Raises ValueError where a map has many keys of nearly the same hash, and what
+        `msgpack.unpackb` raises where Python cannot hold the value, such as a map whose key is an array.
         """
         if not self._packed:
             return self.payload
         if self._value is None:
-            self._value = msgpack.unpackb(self.payload, strict_map_key=False, raw=False)
+            self._value = maps.unpack(self.payload)
         return self._value
 
     def broadcast(self) -> None:
