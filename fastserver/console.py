@@ -4,6 +4,7 @@ error, so that a terminal or pipe nobody reads never stops the server.
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import queue
@@ -49,8 +50,8 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "message": record.getMessage(),
         }
-        if record.exc_info:
-            entry["exception"] = self.formatException(record.exc_info)
+        if record.exc_text:
+            entry["exception"] = record.exc_text
         if record.stack_info:
             entry["stack"] = self.formatStack(record.stack_info)
         entry |= {name: value for name, value in fields.items() if name not in entry}
@@ -68,6 +69,9 @@ def _harmless(text: str) -> list[str]:
     return [escape(line.encode("utf-8", "backslashreplace")) for line in text.split("\n")]
 
 
+_PLAIN: Final = logging.Formatter()
+
+
 class BoundedHandler(logging.Handler):
     """Puts records into a bounded queue without ever waiting; counts those that do not fit, and puts in their number
     before the next."""
@@ -80,7 +84,12 @@ class BoundedHandler(logging.Handler):
         self._waiting = waiting
 
     def emit(self, record: logging.LogRecord) -> None:
-        # As it is: its fields are plain values, which the thread can format.
+        # As it is: its fields are plain values, which the thread can format. But a traceback holds on to all that its
+        # functions had, messages for instance.
+        if record.exc_info and not self._waiting.full():
+            record = copy.copy(record)
+            record.exc_text = _PLAIN.formatException(record.exc_info)  # type: ignore[arg-type]
+            record.exc_info = None
         try:
             if self.lost:
                 self._waiting.put_nowait(self.lost)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import logging
 import os
 import queue
 import re
 import threading
+import weakref
 from pathlib import Path
 
 import pytest
@@ -165,3 +167,32 @@ def test_a_record_that_cannot_be_shown(tmp_path: Path) -> None:
     first, second = path.read_text().splitlines()
     assert re.search(r" WARNING a log line of test_console\.py:\d+ cannot be shown: TypeError$", first)
     assert second.endswith(" INFO after")
+
+
+class Held:
+    """Something large."""
+
+
+def test_a_line_that_waits_holds_only_text() -> None:
+    """A traceback would keep alive all that its functions had: messages, for instance."""
+    waiting: queue.Queue[logging.LogRecord] = queue.Queue(3)
+    handler = console.BoundedHandler(waiting)
+    held: list[weakref.ref[Held]] = []
+
+    def handle() -> None:
+        large = Held()
+        held.append(weakref.ref(large))
+        raise ValueError("no such room")
+
+    source = logging.Logger("source")
+    source.addHandler(handler)
+    for _ in range(5):
+        try:
+            handle()
+        except ValueError:
+            source.exception("failed")
+    gc.collect()
+    assert [one() for one in held] == [None] * 5
+    assert handler.lost == 2
+    assert "ValueError: no such room" in console.TextFormatter().format(waiting.get())
+    assert "ValueError: no such room" in json.loads(console.JsonFormatter().format(waiting.get()))["exception"]
