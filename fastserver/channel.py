@@ -7,17 +7,18 @@ behind in other channels alone is `idle`. Nothing here knows a socket: `ready` m
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from fastserver.backlog import SEGMENT, Cursor, Link, Segment
 from fastserver.errors import CloseReason
-from fastserver.fastpath import Batch, Collector, Member
+from fastserver.fastpath import Batch, Collector, Endpoint, Member
 
 WIDE: Final = 1 << 32
 """Bytes of a batch from which on places in its segment need 8 bytes each."""
 
 if TYPE_CHECKING:
     from asyncio import WriteTransport
+    from collections.abc import Iterable
 
     from fastserver.peer import Peer
     from fastserver.server import Server
@@ -41,26 +42,63 @@ class Channel(Collector):
         """Who hears it."""
         return [member.peer for member in (*self.ready, *self.behind, *self.idle)]
 
-    def broadcast(self, value: Any, exclude: Peer | None = None) -> None:
-        """Send one message to all of its peers but `exclude`: bytes-like in lines mode, any packable value in
-        the msgpack modes. Raises `TypeError` or `ValueError` for what cannot be a message.
+    def broadcast(self, value: Any, exclude: Peer | Iterable[Peer] | None = None) -> None:
+        """Send one message to all of its peers but `exclude`, one or several: bytes-like in lines mode, any packable
+        value in the msgpack modes. Raises `TypeError` or `ValueError` for what cannot be a message, and for an
+        `exclude` that is no peer of this server.
         """
-        self._broadcast(self._serving.frame(value), exclude)
+        self._broadcast(self._serving.frame(value), self._excluded(exclude))
 
-    def broadcast_packed(self, payload: bytes, exclude: Peer | None = None) -> None:
+    def broadcast_packed(self, payload: bytes, exclude: Peer | Iterable[Peer] | None = None) -> None:
         """`broadcast` one message that is packed already."""
-        self._broadcast(self._serving.framer.frame(payload), exclude)
+        self._broadcast(self._serving.frame_packed(payload), self._excluded(exclude))
 
-    def broadcast_threadsafe(self, value: Any, exclude: Peer | None = None) -> None:
+    def broadcast_threadsafe(self, value: Any, exclude: Peer | Iterable[Peer] | None = None) -> None:
         """`broadcast` from another thread."""
-        self._serving.call_threadsafe(self._broadcast, self._serving.frame(value), exclude)
+        self._serving.call_threadsafe(self._broadcast, self._serving.frame(value), self._excluded(exclude))
 
-    def _broadcast(self, frame: bytes, exclude: Peer | None) -> None:
-        self._serving.flush.publish(self, None if exclude is None else exclude.member_of(self), frame, 1)
+    def _broadcast(self, frame: bytes, excluded: tuple[Peer, ...]) -> None:
+        flush = self._serving.flush
+        members = [member for peer in excluded if (member := peer.member_of(self)) is not None]
+        if len(members) > 1:
+            flush.publish_past(self, members, frame)
+        else:
+            flush.publish(self, members[0] if members else None, frame, 1)
+
+    def _excluded(self, exclude: Any) -> tuple[Peer, ...]:
+        """`exclude`, checked."""
+        if exclude is None:
+            return ()
+        peers: Any = (exclude,)
+        if not isinstance(exclude, Endpoint):
+            try:
+                peers = tuple(dict.fromkeys(exclude))
+            except TypeError:
+                peers = (exclude,)
+        for peer in peers:
+            if not isinstance(peer, Endpoint):
+                raise TypeError(f"exclude is a peer, or several, not {type(peer).__name__}")
+            if peer._server is not self._server:
+                raise ValueError(f"exclude: {peer!r} is connected to another server than that of the channel")
+        return cast("tuple[Peer, ...]", peers)
+
+    @property
+    def serves(self) -> bool:
+        """Whether peers join it; not if it is for what is sent to one alone."""
+        return self._server is not None
+
+    def check_of(self, server: Server) -> None:
+        """Raises ValueError if it is no channel of `server`."""
+        if self._server is not server:
+            _ = self._serving
+            raise ValueError(f"channel {self.name!r} is one of another server")
 
     @property
     def _serving(self) -> Server:
-        assert self._server is not None, "a channel is made by a server"
+        if self._server is None:
+            raise ValueError(
+                f"channel {self.name!r} was made by no server: server.channel(name) gives the server's own"
+            )
         return self._server
 
     def join(self, peer: Peer, transport: WriteTransport) -> Member:

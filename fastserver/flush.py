@@ -28,6 +28,7 @@ from fastserver.sending import send_all
 
 if TYPE_CHECKING:
     from fastserver.backlog import Part
+    from fastserver.channel import Channel
     from fastserver.framing import Splitter
     from fastserver.memory import Memory
     from fastserver.peer import Peer
@@ -87,6 +88,20 @@ class Flush(Tick):
         for member in peer.members:
             member.channel.catch_up(member, peer.transport)
         self._policy.caught_up(peer)
+
+    def publish_past(self, channel: Channel, left_out: Sequence[Member], frame: bytes) -> None:
+        """`publish` one message to all of `channel` but several members."""
+        *others, last = left_out
+        try:
+            for member in others:
+                self.publish(channel, member, b"", 0)
+            self.publish(channel, last, frame, 1)
+        except BaseException:
+            while channel.pieces and not channel.pieces[-1][1]:  # or they were left out of another message
+                channel.pieces.pop()
+            if not channel.pieces and channel in self._dirty:
+                self._dirty.remove(channel)
+            raise
 
     def take(self, peer: Peer) -> tuple[Sequence[Part], int] | None:
         """What `peer`, which is behind, is to receive next, in order, with the number of messages in it; None at the

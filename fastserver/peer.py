@@ -87,24 +87,37 @@ class Peer(Account, asyncio.Protocol):
 
     def send_packed(self, payload: bytes) -> bool:
         """Send one message that is packed already, as `send` does."""
-        return self._send(self._server.framer.frame(payload))
+        return self._send(self._server.frame_packed(payload))
 
     def send_threadsafe(self, value: Any) -> None:
         """`send` from another thread. Raises as `send` does; whether it is closed is not told."""
         self._server.call_threadsafe(self._send, self._server.frame(value))
 
+    @property
+    def channels(self) -> list[Channel]:
+        """The channels that it joined, in that order; those that it was in at its end, once it is closing."""
+        return self._server.channels.of(self)
+
     def join(self, channel: Channel) -> None:
-        """Hear what is broadcast on `channel` from now on; nothing if it does already, or does not hear at all."""
+        """Hear what is broadcast on `channel` from now on; nothing if it does already, is closing, or does not hear at
+        all. Raises TypeError for what is no channel, ValueError for one of another server.
+        """
+        self._check(channel)
         if self.role.hears and not self._closing and self.member_of(channel) is None:
             self._server.flush.run()  # what was broadcast before is not for it
             self.add(channel)
 
     def leave(self, channel: Channel) -> None:
-        """Hear `channel` no more, but for what was broadcast before; nothing if it does not."""
+        """Hear `channel` no more, but for what was broadcast before; nothing if it does not. Raises as `join` does."""
+        self._check(channel)
         member = self.member_of(channel)
         if member is not None:
             self._server.flush.run()  # what was broadcast before is for it
             self.quit(member)
+
+    def leave_all(self) -> None:
+        self._server.channels.leave_all(self)
+        super().leave_all()
 
     def relay(self, frames: bytes, start: int, end: int) -> None:
         """Broadcast one message it sent, `frames[start:end]`, as the server does without a handler."""
@@ -114,6 +127,7 @@ class Peer(Account, asyncio.Protocol):
         """End the connection without loss: it is heard no more and offered no more; what is pending goes out,
         then our half is closed, then its end of stream is awaited; all that `within` seconds.
         """
+        reason = CloseReason(reason)
         if self._closing:
             if self.error:  # only what it sent before was still read
                 self.abort(reason)
@@ -137,6 +151,7 @@ class Peer(Account, asyncio.Protocol):
         """End the connection at once; what is pending is dropped. It is reset if its peer has not taken all there was,
         so that a message cut in two does not pass for the end of the stream, and the kernel keeps nothing.
         """
+        reason = CloseReason(reason)
         self._closing = True
         if self.reason is None:
             self.reason = reason
@@ -332,6 +347,11 @@ class Peer(Account, asyncio.Protocol):
     def expire(self, within: float) -> None:
         """Close it as ended in `within` seconds."""
         self._deadline = self._server.call_later(within, lambda: self.close(CloseReason.EOF))
+
+    def _check(self, channel: object) -> None:
+        if not isinstance(channel, Channel):
+            raise TypeError(f"a channel is needed, as server.channel(name) gives it, not {type(channel).__name__}")
+        channel.check_of(self._server)
 
     def _send(self, frame: bytes) -> bool:
         if self._closing or not self.role.hears:

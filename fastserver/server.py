@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from logging import INFO, WARNING
 from typing import Any, Final, TypeVar
-from weakref import WeakValueDictionary
 
-import msgpack
-
-from fastserver import descriptors
+from fastserver import descriptors, parameters
 from fastserver.admission import Admission
 from fastserver.channel import Channel
+from fastserver.channels import Channels
 from fastserver.config import Config
 from fastserver.discard import DISCARD
 from fastserver.errors import CloseReason
@@ -53,6 +51,8 @@ class Server:
 
     `async with Server(config):` serves until the block ends; `await serve()` until it is stopped or
     cancelled; `run()` does so with an event loop, signals and logging of its own.
+
+    `default` is for `msgpack.packb`: it turns a value that cannot be packed into one that can.
     """
 
     time: Callable[[], float]
@@ -61,7 +61,7 @@ class Server:
     """The loop's timer."""
     log: Log
 
-    def __init__(self, config: Config | None = None) -> None:
+    def __init__(self, config: Config | None = None, *, default: Callable[[Any], Any] | None = None) -> None:
         for kind in KINDS:
             if getattr(type(self), f"on_{kind}") is not getattr(Server, f"on_{kind}"):
                 raise TypeError(
@@ -73,9 +73,12 @@ class Server:
         self.listeners = Listeners()
         self.everyone = Channel("", self)
         """The channel that every peer is in."""
+        self.channels = Channels(self)
+        """The other channels by name, as long as someone is in them or holds them; looking makes none."""
         self.framing = FRAMINGS[self.config.mode]
         self.framer = self.splitter()
         """Frames what is sent."""
+        self._pack = parameters.packing(self.config.mode, default)
         self.slow_consumers = SlowConsumers(self)
         self.memory = Memory(self)
         self.flush = Flush(
@@ -91,7 +94,6 @@ class Server:
         self.heartbeat = Heartbeat(self)
         self.vanished = Vanished(self)
         self._throttled = (self.config.max_messages_per_second, self.config.max_bytes_per_second) != (None, None)
-        self._channels: WeakValueDictionary[str, Channel] = WeakValueDictionary()
         self._half_closed: dict[Peer, None] = {}
         self._ceiling = descriptors.ceiling()
         self._refused = 0
@@ -292,22 +294,30 @@ class Server:
 
     def channel(self, name: str) -> Channel:
         """The channel of that name. It lasts while someone is in it, or holds it."""
-        channel = self._channels.get(name)
-        if channel is None:
-            channel = self._channels[name] = Channel(name, self)
-        return channel
+        return self.channels.make(name)
+
+    def send_to(self, ids: Iterable[int], value: Any) -> int:
+        """Send one message to each of the peers of these ids; how many of them are there, and hear.
+
+        Raises `TypeError` or `ValueError` for what cannot be a message, TypeError for what is no id.
+        """
+        frame = self.frame(value)
+        wanted = dict.fromkeys(ids)
+        for id in wanted:
+            if not isinstance(id, int):
+                raise TypeError(f"a peer's id is a whole number, not {type(id).__name__}")
+        return sum([self.peers[id]._send(frame) for id in wanted if id in self.peers])
 
     def frame(self, value: Any) -> bytes:
         """`value` in wire form: bytes-like in lines mode, any packable value in the msgpack modes.
 
         Raises `TypeError` or `ValueError` for what cannot be a message.
         """
-        if self.config.mode == "lines":
-            return self.framer.frame(value)
-        try:
-            return self.framer.frame(msgpack.packb(value))
-        except OverflowError as error:
-            raise ValueError(str(error)) from None
+        return self.frame_packed(self._pack(value))
+
+    def frame_packed(self, payload: bytes) -> bytes:
+        """`payload` in wire form. Raises as `frame` does."""
+        return parameters.frame(self.framer, payload)
 
     def call_threadsafe(self, call: Callable[..., object], *arguments: Any) -> None:
         """Have the server's loop call `call`; for use in other threads."""

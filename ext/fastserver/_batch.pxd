@@ -36,7 +36,7 @@ cdef class Collector:
     cdef public list pieces, runs
     cdef public object _tail
     @cython.locals(
-        pieces=list, blob=bytes, starts=list, several=list, senders=list, sender=Member, frames=bytes,
+        pieces=list, blob=bytes, starts=list, several=list, senders=list, others=list, sender=Member, other=Member, frames=bytes,
         count=cython.longlong,
         at=Py_ssize_t, first=Py_ssize_t, end=Py_ssize_t, number=Py_ssize_t, run=Py_ssize_t, begins=Py_ssize_t,
         size=Py_ssize_t, largest=Py_ssize_t,

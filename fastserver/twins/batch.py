@@ -155,7 +155,8 @@ class Collector:
         self.size = 0
         """Bytes collected since the last flush."""
         self.pieces: list[tuple[Member | None, bytes, int]] = []
-        """What was collected since the last flush: sender (None: leave nobody out), frames, messages."""
+        """What was collected since the last flush: sender (None: leave nobody out), frames, messages. Who stands there
+        without frames is left out of the next that are, too."""
         self.order = 0
         """The order of the run that is being collected (see Batch)."""
         self.runs: list[tuple[int, int]] = []
@@ -172,6 +173,7 @@ class Collector:
         starts = self.runs
         several: list[tuple[int, int, int]] = []
         senders: list[Member] = []
+        others: list[Any] = []
         at = first = messages = number = run = largest = 0
         begins = 0 if starts else -1
         try:
@@ -182,7 +184,17 @@ class Collector:
                     run += 1
                     begins = starts[run][1] if run < len(starts) else -1
                 size = len(frames)
+                if not size:
+                    others.append(sender)
+                    number += 1
+                    continue
                 end = at + size
+                if others:
+                    for other in others:
+                        if not other.own_end:
+                            senders.append(other)
+                        other._sent(at, end, count, first)
+                    others.clear()
                 if sender is not None:
                     if not sender.own_end:
                         senders.append(sender)
