@@ -1,12 +1,12 @@
 """Addresses: how many peers each has, and how many it connected just now.
 
-Memory is bounded by the peers there are and the connections of one second: an address without a peer is forgotten
-at once, and what came in a second when it is over.
+Memory is bounded by the peers there are and those let in within one second: an address without a peer is forgotten
+at once, and what came when that is a second ago.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from ipaddress import IPv4Address
 
 from fastserver.errors import CloseReason
@@ -21,13 +21,11 @@ class Addresses:
     """
 
     def __init__(self, max_peers: int | None, max_connects: int | None) -> None:
-        self.limited = max_peers is not None or max_connects is not None
-        """Whether there is a limit at all."""
         self._max_peers = max_peers
         self._max_connects = max_connects
         self._peers: Counter[str] = Counter()
-        self._connects: Counter[str] = Counter()  # in the second that began at `_second`
-        self._second = 0.0
+        self._connects: Counter[str] = Counter()  # in the last second
+        self._recent: deque[tuple[float, str]] = deque()  # the same one by one: when, and from where
 
     def __len__(self) -> int:
         """Origins that are remembered."""
@@ -35,11 +33,11 @@ class Addresses:
 
     def refusal(self, origin: str, now: float) -> CloseReason | None:
         """Why one more peer from `origin` is refused, None if it is not. `now` is in seconds."""
-        if self._max_peers is not None and self._peers[origin] >= self._max_peers:
-            return CloseReason.MAX_PEERS_PER_ADDRESS
         self._turn(now)
         if self._max_connects is not None and self._connects[origin] >= self._max_connects:
             return CloseReason.MAX_CONNECTS_PER_SECOND
+        if self._max_peers is not None and self._peers[origin] >= self._max_peers:
+            return CloseReason.MAX_PEERS_PER_ADDRESS
         return None
 
     def add(self, origin: str, now: float) -> None:
@@ -48,6 +46,7 @@ class Addresses:
         self._turn(now)
         if self._max_connects is not None:
             self._connects[origin] += 1
+            self._recent.append((now, origin))
 
     def remove(self, origin: str) -> None:
         """A peer from `origin` is gone."""
@@ -56,9 +55,12 @@ class Addresses:
             del self._peers[origin]
 
     def _turn(self, now: float) -> None:
-        if now - self._second >= 1.0:
-            self._second = now
-            self._connects.clear()
+        recent = self._recent
+        while recent and now - recent[0][0] >= 1.0:
+            _, origin = recent.popleft()
+            self._connects[origin] -= 1
+            if not self._connects[origin]:
+                del self._connects[origin]
 
 
 def origin(ip: IP) -> str:

@@ -24,7 +24,8 @@ class Admission:
         self._limit_loopback = config.limit_loopback
 
     def refusal(self, peer: Peer, host: str | None, peers: int, now: float) -> CloseReason | None:
-        """Why `peer` is refused; None if it is not.
+        """Why `peer` is refused; None if it is not. `max_peers` comes last, and `max_peers_per_address` before it, so
+        that for whoever is refused for one of them there is no other reason, once a place is free.
 
         `host` is the IP address it comes from; None if it came by a Unix socket, or broke before it could be asked.
         `peers` is how many are connected, `now` in seconds.
@@ -33,13 +34,13 @@ class Admission:
         unix = peer.address.startswith("unix:")
         if not unix and (self._allow is not None or self._deny) and (ip is None or not self._allows(ip)):
             return CloseReason.DENIED
-        if self._max_peers is not None and peers >= self._max_peers:
-            return CloseReason.MAX_PEERS
         near = unix or (ip is not None and ip.is_loopback)
-        if self.addresses.limited and (self._limit_loopback or not near):
+        if self._limit_loopback or not near:
             peer.origin = peer.address if ip is None else origin(ip)
-            return self.addresses.refusal(peer.origin, now)
-        return None
+            reason = self.addresses.refusal(peer.origin, now)
+            if reason is not None:
+                return reason
+        return CloseReason.MAX_PEERS if self._max_peers is not None and peers >= self._max_peers else None
 
     def admitted(self, peer: Peer, now: float) -> None:
         """`peer`, which was not refused, is connected."""

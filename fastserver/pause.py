@@ -9,6 +9,7 @@ class Pause:
     """Causes, as bits."""
 
     NONE: Final = 0
+    ALL: Final = -1
     TICK: Final = 1
     """Its read came full: until the flush."""
     INBOX: Final = 2

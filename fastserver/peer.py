@@ -311,10 +311,13 @@ class Peer(Account, asyncio.Protocol):
         return self._clock if self._paused else self._server.time() - self._clock
 
     def pause_reading(self, cause: int) -> None:
-        """Read it no further until `cause`, one of `Pause`, and all others are over. While paused a reset is not
-        noticed.
+        """Read it no further until `cause`, one of `Pause`, and all others are over. One whose connection is gone is
+        read to its end.
         """
+        if self in self._server.unread.over:
+            return
         if not self._paused:
+            self._server.unread.add(self)
             self._clock = self._server.time() - self._clock
         self._paused |= cause
         if not self.ended and not self.transport.is_closing():
@@ -323,6 +326,8 @@ class Peer(Account, asyncio.Protocol):
     def resume_reading(self, cause: int) -> None:
         """`cause` is over. A peer that is closing is read on at any rate: what it sends is thrown away."""
         if self._paused and not self._paused & ~cause:
+            if not self.ended:
+                self._server.unread.remove(self)
             self._clock = self._server.time() - self._clock
         self._paused &= ~cause
         if (not self._paused or self.reason is not None) and not self.ended and not self.transport.is_closing():

@@ -19,6 +19,7 @@ from fastserver.errors import CloseReason
 from fastserver.figures import Figures
 from fastserver.flush import Flush
 from fastserver.framing import FRAMINGS, Splitter
+from fastserver.halfclosed import HalfClosed
 from fastserver.handlers import KINDS, Handlers, OnConnect, OnDisconnect, OnError, OnMessage, OnMessages
 from fastserver.heartbeat import Heartbeat
 from fastserver.inbox import HANDLING
@@ -34,6 +35,7 @@ from fastserver.report import listening, report, stopped
 from fastserver.slowconsumer import SlowConsumers
 from fastserver.throttle import Throttle
 from fastserver.timeouts import Timeouts
+from fastserver.unread import Unread
 from fastserver.vanished import Vanished
 
 UNLIMITED: Final = sys.maxsize
@@ -93,8 +95,9 @@ class Server:
         self.timeouts = Timeouts(self.config, self.peers, self.slow_consumers)
         self.heartbeat = Heartbeat(self)
         self.vanished = Vanished(self)
+        self.unread = Unread(self)
         self._throttled = (self.config.max_messages_per_second, self.config.max_bytes_per_second) != (None, None)
-        self._half_closed: dict[Peer, None] = {}
+        self._half_closed = HalfClosed()
         self._ceiling = descriptors.ceiling()
         self._refused = 0
         self._started = False
@@ -358,10 +361,11 @@ class Server:
             return
         now = self.time()
         reason = self.admission.refusal(peer, host, len(self.peers), now)
-        if reason is not None:
+        if reason is not None and not self._take_place(peer, reason):
             self._refuse(peer, reason)
             return
-        if transport.get_extra_info("socket").fileno() >= self._ceiling and not self._make_room():
+        full = transport.get_extra_info("socket").fileno() >= self._ceiling
+        if full and not self._make_room(CloseReason.DESCRIPTORS):
             self._refuse(peer, CloseReason.DESCRIPTORS)
             return
         if self._refused:
@@ -404,7 +408,8 @@ class Server:
         if not peer.role.hears:
             peer.close(CloseReason.EOF)
             return
-        self._half_closed[peer] = None
+        self._half_closed.add(peer)
+        self.unread.add(peer)
         peer.expire(self.config.half_close_timeout)
 
     def disconnected(self, peer: Peer) -> None:
@@ -414,7 +419,8 @@ class Server:
             for forget in (
                 self.flush.forget,
                 Peer.leave_all,
-                lambda peer: self._half_closed.pop(peer, None),
+                self._half_closed.forget,
+                self.unread.forget,
                 self.slow_consumers.forget,
                 self.timeouts.forget,
                 self.heartbeat.forget,
@@ -492,13 +498,20 @@ class Server:
         if not keep:
             peer.close(CloseReason.HANDLER_ERROR)
 
-    def _make_room(self) -> bool:
-        """Close the peer that has been half-closed longest; whether there was one."""
-        for peer in self._half_closed:
-            del self._half_closed[peer]
-            peer.abort(CloseReason.DESCRIPTORS)
-            return True
-        return False
+    def _take_place(self, peer: Peer, refusal: CloseReason) -> bool:
+        """Whether a half-closed peer could make room for `peer`, which is refused for that reason alone."""
+        if refusal is CloseReason.MAX_PEERS:
+            return self._make_room(CloseReason.EOF)
+        return refusal is CloseReason.MAX_PEERS_PER_ADDRESS and self._make_room(CloseReason.EOF, peer.origin)
+
+    def _make_room(self, reason: CloseReason, origin: str | None = None) -> bool:
+        """Close the peer that has been half-closed longest, of all or of those of `origin`; whether there was one."""
+        peer = self._half_closed.longest(origin)
+        if peer is None:
+            return False
+        self._half_closed.forget(peer)
+        peer.abort(reason)
+        return True
 
     def _refuse(self, peer: Peer, reason: CloseReason) -> None:
         self.peers.refused[reason.value] += 1

@@ -46,6 +46,19 @@ def test_connects_in_a_second() -> None:
     assert addresses.refusal("a", 11.0) is None
 
 
+def test_no_second_has_more() -> None:
+    """Not the last of one second and the first of the next either."""
+    addresses = Addresses(None, 10)
+    let_in = []
+    for number in range(20_000):
+        now = 10.0 + number / 4000
+        if addresses.refusal("a", now) is None:
+            addresses.add("a", now)
+            let_in.append(now)
+    assert len(let_in) == 50
+    assert all(later - first >= 1.0 for first, later in zip(let_in, let_in[10:], strict=False))
+
+
 def test_memory_is_bounded() -> None:
     addresses = Addresses(1, 1)
     for number in range(10_000):
