@@ -194,6 +194,14 @@ class Config:
         "the latest; or senders wait for it.",
         choices=("disconnect", "drop-oldest", "drop-newest", "latest", "block"),
     )
+    # As long as block waits for one; the others are slowed, not stopped.
+    pace_timeout: float = _setting(
+        10.0,
+        "How long in any minute senders are slowed for one peer that takes less than its limit in a second.",
+        unit="seconds",
+        low=0.001,
+        high=60,
+    )
     # Long enough for a reader to send 100 MB before it takes any; no longer than a sender's own timeouts (30 s) last.
     block_timeout: float = _setting(
         10.0,

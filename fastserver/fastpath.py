@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from fastserver.twins.batch import Batch, Collector, Member
 from fastserver.twins.endpoint import READ_SIZE, Endpoint
-from fastserver.twins.tick import Tick
+from fastserver.twins.tick import NEVER, Tick
 
-__all__ = ["COMPILED", "READ_SIZE", "Batch", "Collector", "Endpoint", "Member", "Tick"]
+__all__ = ["COMPILED", "NEVER", "READ_SIZE", "Batch", "Collector", "Endpoint", "Member", "Tick"]
 
 COMPILED = False
 """Whether all of it is compiled: the compiled ones know each other alone."""

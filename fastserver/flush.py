@@ -20,10 +20,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from fastserver.fastpath import Batch, Member, Tick
+from fastserver.fastpath import READ_SIZE, Batch, Member, Tick
 from fastserver.merge import merged
 from fastserver.outbox import Outbox
-from fastserver.pacing import Pacing
 from fastserver.sending import send_all
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from fastserver.channel import Channel
     from fastserver.framing import Splitter
     from fastserver.memory import Memory
+    from fastserver.pacing import Pacing
     from fastserver.peer import Peer
     from fastserver.slowconsumer import SlowConsumers
 
@@ -42,8 +42,8 @@ class Flush(Tick):
     """Collects what is published in a tick and brings it to the peers at its end.
 
     `max_pending` is how many bytes a peer may be behind, `policy` what becomes of one that is further
-    behind, `memory` what is held for all, `splitter` makes new splitters of the framing. A tick lasts `interval`
-    seconds, or a turn of the loop.
+    behind, `memory` what is held for all, `splitter` makes new splitters of the framing, `pacing` slows senders. A tick
+    lasts `interval` seconds, or a turn of the loop.
     """
 
     __slots__ = ("_check_at", "_max_pending", "_memory", "_policy", "_splitter", "pacing")
@@ -54,11 +54,14 @@ class Flush(Tick):
         policy: SlowConsumers,
         memory: Memory,
         splitter: Callable[[], Splitter],
+        pacing: Pacing,
         interval: float | None = None,
     ) -> None:
         super().__init__(interval, send_all)
-        self.pacing = Pacing(max_pending)
+        self.pacing = pacing
         self._max_pending = max_pending
+        # A single batch is to bring nobody who keeps up to its limit: pacing comes behind it.
+        self.most = min(self.most, max(READ_SIZE, max_pending // 4))
         self._policy = policy
         self._memory = memory
         if memory.limit is not None:
@@ -67,6 +70,11 @@ class Flush(Tick):
         # No peer can be over the limit before `_flushed` passes it: what is pending for a peer grows by no more than
         # what is flushed.
         self._check_at = 0
+
+    @property
+    def collected(self) -> int:
+        """Bytes that were published since the last flush."""
+        return sum([channel.size for channel in self._dirty])
 
     def refill(self, peer: Peer) -> None:
         """`peer`'s link is empty again: give it what it has not had, until it stalls or has caught up."""
@@ -177,7 +185,6 @@ class Flush(Tick):
             self._drop_broken(batches)
 
     def _look_after(self, flushed: int) -> None:
-        self.pacing.flushed()
         self.room -= flushed
         if self.room < 0:
             self._memory.check()

@@ -16,6 +16,7 @@ from fastserver.descriptors import unacknowledged
 from fastserver.errors import CloseReason, FrameError
 from fastserver.fastpath import READ_SIZE, Member
 from fastserver.figures import Figures
+from fastserver.inbox import UNHEARD
 from fastserver.listen import Role
 from fastserver.pause import Pause
 from fastserver.webpage import is_request
@@ -133,9 +134,10 @@ class Peer(Account, asyncio.Protocol):
                 self.abort(reason)
             return
         self._closing = True
-        self._server.flush.run()  # what was sent before is for it
         if self.reason is None:
             self.reason = reason
+        self._deliver_held()
+        self._server.flush.run()  # what was sent before is for it
         if self.error:  # what was sent before has shown that it is gone
             self.abort(reason)
             return
@@ -231,6 +233,7 @@ class Peer(Account, asyncio.Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
         try:
+            self._deliver_held()
             if self.reason is None:
                 self._lost(exc)
             self._server.flush.forget(self)
@@ -257,8 +260,10 @@ class Peer(Account, asyncio.Protocol):
 
     @property
     def incoming_bytes(self) -> int:
-        """Bytes it sent that are kept: of a message that is not complete, and of those that wait for handlers."""
-        return self.splitter.held + (0 if self.inbox is None else self.inbox.bytes)
+        """Bytes it sent that are kept: of a message that is not complete, and of those that wait for handlers or for
+        peers that are behind."""
+        held = self._server.pacing.held_bytes(self) if self._paused & Pause.PACE else 0
+        return self.splitter.held + held + (0 if self.inbox is None else self.inbox.bytes)
 
     def cut_off(self, reason: CloseReason) -> None:
         """End the connection, and drop what its transport was not given; at once, if no last word was asked for."""
@@ -411,6 +416,7 @@ class Peer(Account, asyncio.Protocol):
 
     def _finish_stream(self) -> None:
         """Its stream has ended in order: pass on what the splitter still holds."""
+        self._deliver_held()
         try:
             self._received(self.splitter.finish(), self.splitter.count)
         except FrameError as error:
@@ -455,11 +461,23 @@ class Peer(Account, asyncio.Protocol):
             delivered = self.offered()[0] - self.pending(self._server.resplitter())[0] - self.dropped[0]
             self.drop(min(delivered, -(-delivered * lost // size)), lost)
 
+    def _pace(self, frames: bytes, messages: int) -> None:
+        self.last_message = self._server.time()
+        self._server.pacing.receive(self, frames, messages)
+
+    def _deliver_held(self) -> None:
+        """Pass on what pacing holds of it, unless it is to be heard no more."""
+        if self._paused & Pause.PACE:
+            if self.reason in UNHEARD:
+                self._server.pacing.drop(self)
+            else:
+                self._server.pacing.deliver(self)
+
     def _brake(self, size: int, messages: int) -> None:
         if size >= READ_SIZE:
             self._server.flush.rest(self)
-        if self._server.pacing.active:
-            self._server.pacing.rest(self)
+        if self._server.flush.behind:
+            self._server.pacing.heard(self, size)
         if self._server.slow_consumers.block.active:
             self._server.slow_consumers.block.rest(self)
         if self.throttle is not None:
@@ -487,6 +505,7 @@ class Peer(Account, asyncio.Protocol):
             self._server.receive(self, frames, messages)
 
     def _frame_error(self, error: FrameError) -> None:
+        self._deliver_held()
         self._received(error.frames, error.count)
         self._server.log.line(
             WARNING,

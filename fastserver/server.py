@@ -29,6 +29,7 @@ from fastserver.listener import NOT_SENT, Listeners, SocketOption, keep_alive, s
 from fastserver.log import Log, summary
 from fastserver.memory import Memory
 from fastserver.once import Once
+from fastserver.pacing import Pacing
 from fastserver.peer import CLOSE_TIMEOUT, Peer
 from fastserver.peermap import PeerMap
 from fastserver.report import listening, report, stopped
@@ -83,10 +84,15 @@ class Server:
         self._pack = parameters.packing(self.config.mode, default)
         self.slow_consumers = SlowConsumers(self)
         self.memory = Memory(self)
+        self.pacing = Pacing(self)
         self.flush = Flush(
-            self.config.max_pending, self.slow_consumers, self.memory, self.resplitter, self.config.flush_interval
+            self.config.max_pending,
+            self.slow_consumers,
+            self.memory,
+            self.resplitter,
+            self.pacing,
+            self.config.flush_interval,
         )
-        self.pacing = self.flush.pacing
         self.link = SocketLink()
         self.handlers = Handlers(self.config.max_waiting, self._handler_failed)
         self.handler_failures = 0
@@ -143,8 +149,6 @@ class Server:
         self.flush.time = loop.time
         self.flush.call_soon = loop.call_soon
         self.flush.call_later = loop.call_later
-        self.pacing.time = loop.time
-        self.pacing.call_later = loop.call_later
         self.handlers.context = copy_context()
         self._loop = loop
 
@@ -180,6 +184,7 @@ class Server:
             self.listeners.close()
             for peer in self.peers:
                 peer.deafen(CloseReason.SHUTDOWN)
+            self.pacing.deliver_all()
         self._stop.begin()
 
     async def _stop_whole(self) -> None:

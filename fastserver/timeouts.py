@@ -80,12 +80,16 @@ class Timeouts:
         return now - since
 
     def _idle_time(self, peer: Peer) -> float:
-        """For how long nothing has been received or delivered, as far as was seen."""
+        """For how long nothing has been received, and nothing acknowledged, as far as was seen."""
         now = peer.read_time
-        heard, told, since = self._moved.get(peer, (-1, -1, now))
-        if (heard, told) != (peer.bytes_in, peer.delivered_bytes):
-            self._moved[peer] = (peer.bytes_in, peer.delivered_bytes, now)
+        heard, taken, since = self._moved.get(peer, (-1, -1, now))
+        # The kernel is asked only where it took something that it had not passed on when last looked at.
+        acknowledged = taken if peer.delivered_bytes == taken else peer.acknowledged_bytes
+        if heard != peer.bytes_in or acknowledged > taken:
+            self._moved[peer] = (peer.bytes_in, acknowledged, now)
             return 0.0
+        if acknowledged < taken:  # a Unix socket's kernel counts its overhead too
+            self._moved[peer] = (heard, acknowledged, since)
         return now - since
 
     def _slow_time(self, peer: Peer) -> float:

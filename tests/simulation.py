@@ -179,11 +179,15 @@ class Transport:
 
 
 class Simulation:
-    """A server on a loop and transports of its own."""
+    """A server on a loop and transports of its own. Unless `paced`, pacing waits for nobody, so that what is sent is
+    passed on at once, whoever is behind.
+    """
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, paced: bool = False, **settings: Any) -> None:
         self.loop = Loop()
         self.server = Server(Config(**settings))
+        if not paced:
+            self.server.pacing.watch = lambda peer: None  # type: ignore[method-assign]
         self.server.attach(cast(asyncio.AbstractEventLoop, self.loop))
         self._numbers = count(1)
 

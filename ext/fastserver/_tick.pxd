@@ -5,6 +5,7 @@ cimport cython
 cimport fastserver._batch as _batch
 
 cdef Py_ssize_t MAX_BATCH
+cdef long long NEVER
 
 
 @cython.final
@@ -23,7 +24,7 @@ cdef class Tick:
     cdef public bint shown, _scheduled, _writing
     cdef public list _dirty, _resting, _stalled, _broken
     cdef public Stretch _stretch
-    cdef public long long _order, _flushed, _speaker
+    cdef public long long published, hold_at, most, _order, _flushed, _speaker
     cpdef publish(self, _batch.Collector channel, _batch.Member sender, bytes frames, long long messages)
     cdef pass_on(self, long long number, _batch.Member sender, bytes frames, long long messages)
     @cython.locals(batches=list, batch=_batch.Batch, channel=_batch.Collector, flushed=cython.longlong)

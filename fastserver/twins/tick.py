@@ -17,7 +17,11 @@ if TYPE_CHECKING:
     from fastserver.twins.batch import Batch, Collector, Member
 
 MAX_BATCH: Final = 1024 * 1024
-"""Bytes collected for a channel after which it is flushed without waiting for the end of the tick."""
+"""Bytes collected for a channel at most, before it is flushed without waiting for the end of the tick."""
+
+
+NEVER: Final = 1 << 62
+"""More bytes than are ever published."""
 
 
 class Stretch:
@@ -60,6 +64,9 @@ class Tick:
         "behind",
         "call_later",
         "call_soon",
+        "hold_at",
+        "most",
+        "published",
         "relaying",
         "room",
         "shown",
@@ -80,6 +87,12 @@ class Tick:
         """Bytes that can be received and flushed before what is held for peers is to be added up."""
         self.began = 0.0
         """Loop time at which something was first collected in this tick, seconds."""
+        self.published = 0
+        """Bytes that were published, since the server began."""
+        self.hold_at = NEVER
+        """The total of published bytes that nothing more may pass without asking (see pacing.py)."""
+        self.most = MAX_BATCH
+        """Bytes collected for a channel after which it is flushed without waiting for the end of the tick."""
         self._interval = interval
         self._send_all = send_all
         self._end = self.end  # made once
@@ -116,7 +129,8 @@ class Tick:
             self._dirty.append(channel)
         channel.pieces.append((sender, frames, messages))
         channel.size += len(frames)
-        if channel.size >= MAX_BATCH:
+        self.published += len(frames)
+        if channel.size >= self.most:
             self.run()
 
     def pass_on(self, number: int, sender: Member | None, frames: bytes, messages: int) -> None:
