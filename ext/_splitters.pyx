@@ -12,6 +12,7 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memchr, memcpy
 
 from collections.abc import Sequence
+from types import GenericAlias
 
 import msgpack
 

@@ -26,6 +26,11 @@ cdef class Message:
     def __init__(self):
         raise TypeError("a Message is made by a splitter's messages()")
 
+    @classmethod
+    def __class_getitem__(cls, peer):
+        """For annotations: `Message[Client]`."""
+        return GenericAlias(cls, peer)
+
     cdef bytes slice(self, Py_ssize_t start, Py_ssize_t end):
         if self.frames is None:  # made past __init__, by object.__new__
             return b""

@@ -72,7 +72,7 @@ class BlockingClient:
         self._framer = self._new_splitter()
         self._splitter = self._framer  # of the connection
         self._reconnect = reconnect
-        self._messages: deque[Message] = deque()
+        self._messages: deque[Message[BlockingClient]] = deque()
         self._socket: socket.socket | None = None
         self._made_at = self._sent_at = self._next_try = 0.0  # as the monotonic clock has it
         self._sent = 0  # bytes, on this connection
@@ -124,7 +124,7 @@ class BlockingClient:
             self._broke(error)
             raise
 
-    def receive(self, timeout: float | None = None) -> Message:
+    def receive(self, timeout: float | None = None) -> Message[BlockingClient]:
         """The next message, its `peer` this client; waits at most `timeout` seconds for it, None for ever.
 
         Raises TimeoutError if none came in time (a later call can go on), EOFError at the end of the stream,
@@ -148,7 +148,7 @@ class BlockingClient:
     def __iter__(self) -> BlockingClient:
         return self
 
-    def __next__(self) -> Message:
+    def __next__(self) -> Message[BlockingClient]:
         """The next message; stops at the end of the stream. Raises like `receive`."""
         try:
             return self.receive()

@@ -130,7 +130,7 @@ class Client:
         self._burst = 0
         self._queue: deque[tuple[bytes, Splitter]] = deque()  # frames, and the splitter they came through
         self._queued = 0  # bytes
-        self._messages: deque[Message] = deque()  # of the frames being taken
+        self._messages: deque[Message[Client]] = deque()  # of the frames being taken
         self._arrived = asyncio.Event()  # something to take, or the end
         self._receiving = False  # a task waits for it
         self._ended = False
@@ -248,7 +248,7 @@ class Client:
     def __aiter__(self) -> Client:
         return self
 
-    async def __anext__(self) -> Message:
+    async def __anext__(self) -> Message[Client]:
         """The next message, its `peer` this client.
 
         Stops at the end of the stream. Raises FrameError if the server sent what cannot be a frame, OSError if the
@@ -262,14 +262,14 @@ class Client:
             self._messages.extend(batch)
         return self._messages.popleft()
 
-    async def receive(self) -> Message:
+    async def receive(self) -> Message[Client]:
         """The next message, as iteration gives it. Raises EOFError at the end of the stream."""
         try:
             return await self.__anext__()
         except StopAsyncIteration:
             raise EOFError("the stream has ended") from None
 
-    async def receive_batch(self) -> list[Message]:
+    async def receive_batch(self) -> list[Message[Client]]:
         """The messages that came together next, at least one; none at the end of the stream.
 
         Faster than one by one for who can use many at a time. Raises like iteration.

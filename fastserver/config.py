@@ -5,17 +5,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_args
 
 from fastserver.errors import ConfigError
 from fastserver.listen import Listener
 from fastserver.networks import Networks
 from fastserver.setting import GIB, KIB, MIB, Setting
 
-MODES: Final = ("lines", "msgpack", "msgpack-stream")
+T = TypeVar("T")
+
+Mode = Literal["lines", "msgpack", "msgpack-stream"]
+Policy = Literal["disconnect", "drop-oldest", "drop-newest", "latest", "block"]
+HandlerErrors = Literal["close", "keep"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["text", "json"]
+
+MODES: Final = get_args(Mode)
 DEFAULT_MODE: Final = "lines"
 DEFAULT_HOST: Final = "127.0.0.1"  # loopback: who wants to be reachable says so
 DEFAULT_PORT: Final = 3000
+
+
+class Written(Generic[T]):
+    """For type checkers: a setting for which text stands too, as in the environment: `64KiB`, `5s`, `off`."""
+
+    if TYPE_CHECKING:
+
+        def __get__(self, instance: object, owner: Any = None) -> T: ...
+
+        def __set__(self, instance: object, value: T | str) -> None: ...
 
 
 def _setting(default: Any, help: str, *, kind: type | None = None, stands_for: Any = None, **more: Any) -> Any:
@@ -36,9 +54,14 @@ def _networks(help: str) -> Any:
 
 @dataclass(frozen=True)
 class Config:
-    """The settings of one server. Raises `ConfigError` for a value that is not allowed."""
+    """The settings of one server. Raises `ConfigError` for a value that is not allowed.
 
-    mode: str = _setting(None, "How messages lie in the byte stream.", kind=str, stands_for=DEFAULT_MODE, choices=MODES)
+    Numbers with a unit, limits and switches can be written as text, as in the environment: `"64KiB"`, `"5s"`, `"off"`.
+    """
+
+    mode: Mode = _setting(
+        None, "How messages lie in the byte stream.", kind=str, stands_for=DEFAULT_MODE, choices=MODES
+    )
     host: str | None = _setting(
         None, "Address or name to listen on; '::' serves IPv6 and IPv4.", kind=str, stands_for=DEFAULT_HOST
     )
@@ -59,11 +82,11 @@ class Config:
     allow: tuple[str, ...] = _networks("Let in peers from here alone, and by Unix sockets; can be given several times.")
     deny: tuple[str, ...] = _networks("Let in no peers from here, --allow or not; can be given several times.")
     # 64 Ki as in NATS (max_connections).
-    max_peers: int | None = _setting(
+    max_peers: Written[int | None] = _setting(
         65_536, "Most peers connected at a time; more are refused.", unit="peers", low=1, high=10_000_000, off=True
     )
     # Off as in nginx (limit_conn) and HAProxy: all who come through one proxy or NAT have one address.
-    max_peers_per_address: int | None = _setting(
+    max_peers_per_address: Written[int | None] = _setting(
         None,
         "Most of them from one IPv4 address or IPv6 /64; more are refused.",
         kind=int,
@@ -72,7 +95,7 @@ class Config:
         high=10_000_000,
         off=True,
     )
-    max_connects_per_second: int | None = _setting(
+    max_connects_per_second: Written[int | None] = _setting(
         None,
         "Most peers let in within a second from one IPv4 address or IPv6 /64; more are refused.",
         kind=int,
@@ -82,9 +105,9 @@ class Config:
         off=True,
     )
     # Off as in Postfix (smtpd_client_event_limit_exceptions): who is on this machine has other ways to harm it.
-    limit_loopback: bool = _setting(False, "Limits per address hold for loopback and Unix sockets too.")
+    limit_loopback: Written[bool] = _setting(False, "Limits per address hold for loopback and Unix sockets too.")
     # Off: what a sender may send is for who runs the feed to say; others are protected from it by --max-pending.
-    max_messages_per_second: int | None = _setting(
+    max_messages_per_second: Written[int | None] = _setting(
         None,
         "Messages a peer may send in a second; beyond, it is read slower.",
         kind=int,
@@ -93,7 +116,7 @@ class Config:
         high=1_000_000_000,
         off=True,
     )
-    max_bytes_per_second: int | None = _setting(
+    max_bytes_per_second: Written[int | None] = _setting(
         None,
         "Bytes a peer may send in a second; beyond, it is read slower.",
         kind=int,
@@ -103,11 +126,11 @@ class Config:
         off=True,
     )
     # A second's worth is let through at once: what a rate per second says, and no more.
-    burst: float = _setting(
+    burst: Written[float] = _setting(
         1.0, "How much of its rate a peer that was quiet may send at once.", unit="seconds", low=0.001, high=3600
     )
     # As Postfix gives a line of SMTP (smtpd_timeout); the longest message then takes 28 kbit/s.
-    message_timeout: float | None = _setting(
+    message_timeout: Written[float | None] = _setting(
         300.0,
         "A peer that takes longer to finish a message is closed.",
         unit="seconds",
@@ -116,7 +139,7 @@ class Config:
         off=True,
     )
     # Off as in Redis (timeout): who only listens to a quiet feed is no burden. TCP keepalive finds the dead.
-    idle_timeout: float | None = _setting(
+    idle_timeout: Written[float | None] = _setting(
         None,
         "A peer on which nothing moved for so long, either way, is closed.",
         kind=float,
@@ -126,7 +149,7 @@ class Config:
         off=True,
     )
     # Below the 4 and 6 minutes after which load balancers of Azure and AWS forget a silent connection.
-    keepalive: int | None = _setting(
+    keepalive: Written[int | None] = _setting(
         60,
         "TCP asks a peer that is silent for so long whether it is there; three times more, and it is closed.",
         unit="seconds",
@@ -135,7 +158,7 @@ class Config:
         off=True,
     )
     # Twice the keepalive, so that a vanished peer is found as soon while data is under way as without.
-    tcp_user_timeout: float | None = _setting(
+    tcp_user_timeout: Written[float | None] = _setting(
         120.0,
         "A peer whose system answers nothing for so long, while something is under way to it, is closed (on Linux).",
         unit="seconds",
@@ -144,7 +167,7 @@ class Config:
         off=True,
     )
     # Off: nothing is put into a stream that no peer sent.
-    heartbeat: float | None = _setting(
+    heartbeat: Written[float | None] = _setting(
         None,
         "Send a message to each peer that was sent nothing for so long, or up to a quarter longer.",
         kind=float,
@@ -157,15 +180,15 @@ class Config:
         "", "That message: a line, or JSON for a msgpack value; nothing is an empty line, or nil.", empty=True
     )
     # 1 MiB as in NATS (max_payload).
-    max_message: int = _setting(
+    max_message: Written[int] = _setting(
         MIB, "Longest payload of one message; a peer that exceeds it is closed.", unit="bytes", low=1, high=GIB
     )
     # Off: any page in a browser on this machine can post lines to a port of its loopback address.
-    allow_http_lines: bool = _setting(
+    allow_http_lines: Written[bool] = _setting(
         False, "Hear also a peer that begins as HTTP does: with a line that ends in HTTP/1.0 or HTTP/1.1."
     )
     # Off: it costs latency at rest too.
-    flush_interval: float | None = _setting(
+    flush_interval: Written[float | None] = _setting(
         None,
         "Collect messages for so long before they are passed on: fewer, larger writes, for as much latency.",
         kind=float,
@@ -174,11 +197,13 @@ class Config:
         high=1,
         off=True,
     )
-    echo: bool = _setting(False, "Send every message back to its sender too.")
+    echo: Written[bool] = _setting(False, "Send every message back to its sender too.")
     # Between Redis' soft limit of 8 MB and its hard limit of 32 MB for subscribers.
-    max_pending: int = _setting(16 * MIB, "How far behind a peer may be.", unit="bytes", low=64 * KIB, high=64 * GIB)
+    max_pending: Written[int] = _setting(
+        16 * MIB, "How far behind a peer may be.", unit="bytes", low=64 * KIB, high=64 * GIB
+    )
     # Off: the system's own limit (net.ipv4.tcp_wmem, 4 MB), up to which it gives each connection what its speed needs.
-    send_buffer: int | None = _setting(
+    send_buffer: Written[int | None] = _setting(
         None,
         "Most that the kernel holds for a peer (SO_SNDBUF); off is the system's own limit, 4 MB on most Linux.",
         kind=int,
@@ -188,11 +213,11 @@ class Config:
         off=True,
     )
     # As NATS, Redis and Centrifugo do: who cannot miss anything had better know that it did.
-    slow_consumer: str = _setting(
+    slow_consumer: Policy = _setting(
         "disconnect",
         "What becomes of a peer further behind: it is closed; it misses the oldest or the newest messages, or all but "
         "the latest; or senders wait for it.",
-        choices=("disconnect", "drop-oldest", "drop-newest", "latest", "block"),
+        choices=get_args(Policy),
     )
     # As long as block waits for one; the others are slowed, not stopped.
     pace_timeout: float = _setting(
@@ -203,7 +228,7 @@ class Config:
         high=60,
     )
     # Long enough for a reader to send 100 MB before it takes any; no longer than a sender's own timeouts (30 s) last.
-    block_timeout: float = _setting(
+    block_timeout: Written[float] = _setting(
         10.0,
         "Under block, how long in any minute senders wait for one peer; then the peer furthest behind is closed.",
         unit="seconds",
@@ -211,7 +236,7 @@ class Config:
         high=60,
     )
     # Off: while senders are paced, a reader that is slower than them may be that far behind for long, and be well.
-    slow_after: float | None = _setting(
+    slow_after: Written[float | None] = _setting(
         None,
         "A peer over a quarter of its limit behind for so long is closed under disconnect, else marked and logged.",
         kind=float,
@@ -220,12 +245,12 @@ class Config:
         high=31_536_000,
         off=True,
     )
-    notify_drops: bool = _setting(
+    notify_drops: Written[bool] = _setting(
         False, "Tell a peer, by a message, how many messages it missed at the place where they are missing."
     )
-    last_word: bool = _setting(False, "Tell a peer, by a last message, why it is closed.")
+    last_word: Written[bool] = _setting(False, "Tell a peer, by a last message, why it is closed.")
     # 64 peers at the limit of --max-pending, each with a stream of its own; what they share counts once.
-    max_memory: int | None = _setting(
+    max_memory: Written[int | None] = _setting(
         GIB,
         "What is held for all peers; beyond, the peer whose leaving frees most is closed.",
         unit="bytes",
@@ -233,10 +258,10 @@ class Config:
         high=1024 * GIB,
         off=True,
     )
-    idle_after: float = _setting(
+    idle_after: Written[float] = _setting(
         60.0, "A peer that sent nothing for so long is shown as idle.", unit="seconds", low=0.001, high=31_536_000
     )
-    max_waiting: int = _setting(
+    max_waiting: Written[int] = _setting(
         256 * KIB,
         "A peer of which more waits for async handlers is read no further.",
         unit="bytes",
@@ -244,32 +269,33 @@ class Config:
         high=GIB,
         command=False,
     )
-    handler_errors: str = _setting(
-        "close", "What becomes of a peer when a handler for it fails.", choices=("close", "keep"), command=False
+    handler_errors: HandlerErrors = _setting(
+        "close", "What becomes of a peer when a handler for it fails.", choices=get_args(HandlerErrors), command=False
     )
     # As long as Linux keeps an orphaned half-closed connection (tcp_fin_timeout).
-    half_close_timeout: float = _setting(
+    half_close_timeout: Written[float] = _setting(
         60.0, "How long a peer that ended its stream still receives.", unit="seconds", low=0, high=31_536_000
     )
-    drain_timeout: float = _setting(
+    drain_timeout: Written[float] = _setting(
         5.0, "At shutdown, how long peers have to take what is pending.", unit="seconds", low=0, high=3600
     )
-    log_messages: int = _setting(
+    log_messages: Written[int] = _setting(
         20,
         "Most messages shown in a second, and lines of any other kind (1 at least); the rest is counted.",
         unit="lines",
         low=0,
         high=1_000_000,
     )
-    quiet: bool = _setting(False, "Log warnings and errors only.")
-    log_level: str = _setting("info", "Least level logged.", choices=("debug", "info", "warning", "error"))
-    log_format: str = _setting("text", "How log lines look.", choices=("text", "json"))
+    quiet: Written[bool] = _setting(False, "Log warnings and errors only.")
+    log_level: LogLevel = _setting("info", "Least level logged.", choices=get_args(LogLevel))
+    log_format: LogFormat = _setting("text", "How log lines look.", choices=get_args(LogFormat))
 
     def __post_init__(self) -> None:
         for setting in SETTINGS:
             value = getattr(self, setting.name)
             if value is not None or setting.name not in _OPTIONAL:
-                object.__setattr__(self, setting.name, setting.check(value))
+                written = isinstance(value, str) and setting.written
+                object.__setattr__(self, setting.name, setting.parse(value) if written else setting.check(value))
         self._settle_mode()
 
     def _settle_mode(self) -> None:

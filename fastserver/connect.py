@@ -17,7 +17,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from fastserver.client import LINGER, Client, connect
 from fastserver.config import DEFAULT_HOST, DEFAULT_PORT
@@ -191,7 +191,7 @@ async def _receive(client: Client) -> bool:
     return True
 
 
-def _show(mode: str) -> Callable[[Message], bytes]:
+def _show(mode: str) -> Callable[[Message[Any]], bytes]:
     if mode != "lines":
         return lambda message: f"{to_json(decode(message.payload))}\n".encode()
     if sys.stdout.isatty():

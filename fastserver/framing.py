@@ -29,6 +29,9 @@ if not TYPE_CHECKING and os.environ.get("FASTSERVER_PURE_PYTHON") != "1":
     else:
         COMPILED = True
 
+if TYPE_CHECKING:
+    from fastserver.twins.message import P
+
 if not COMPILED:
     from fastserver.twins.crowded import crowded
     from fastserver.twins.lines import LinesSplitter
@@ -65,7 +68,7 @@ class Splitter(Protocol):
         Raises FrameError if it ended inside a frame.
         """
 
-    def messages(self, frames: bytes, peer: object, most: int = -1, start: int = 0) -> Messages:
+    def messages(self, frames: bytes, peer: P, most: int = -1, start: int = 0) -> Messages[P]:
         """One message per frame of `frames[start:]`, from `peer`; the first `most` if that is not negative.
 
         `frames` is what `feed` gave, `start` where a frame begins; ValueError if it does not end where one ends.

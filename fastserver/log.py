@@ -30,12 +30,18 @@ logger = logging.getLogger("fastserver")
 class Log:
     """Writes to the logger `fastserver`; a line's fields are its record's `args`, a dict.
 
-    `per_second` is how many lines of one kind pass in a second; `call_later` is the loop's.
+    `per_second` is how many lines of one kind pass in a second; `call_later` is the loop's; `content` is the level at
+    which messages are shown.
     """
 
     def __init__(
-        self, per_second: int, binary: bool, call_later: Callable[[float, Callable[[], None]], object]
+        self,
+        per_second: int,
+        binary: bool,
+        call_later: Callable[[float, Callable[[], None]], object],
+        content: int = logging.DEBUG,
     ) -> None:
+        self._content = content
         self._per_second = per_second
         self._binary = binary
         self._call_later = call_later
@@ -50,7 +56,7 @@ class Log:
     @property
     def shows_messages(self) -> bool:
         """Whether any message is shown."""
-        return self._per_second > 0 and logger.isEnabledFor(logging.INFO)
+        return self._per_second > 0 and logger.isEnabledFor(self._content)
 
     def line(self, level: int, kind: str, /, **fields: Any) -> None:
         """One line; `kind` is its template, with `%(name)s` for each field."""
@@ -75,7 +81,7 @@ class Log:
             self._spent = not self._room
             for message in splitter.messages(frames, peer, shown):
                 text = show(message.payload, self._binary)
-                logger.info(MESSAGE, {"id": peer.id, "address": peer.address, "text": text})
+                logger.log(self._content, MESSAGE, {"id": peer.id, "address": peer.address, "text": text})
                 self._more_bytes -= len(message.frame)
         self._more_bytes += len(frames)
         self._more_messages += count - shown
@@ -84,7 +90,8 @@ class Log:
         """Say what was not shown, and begin a new second."""
         self._timing = False
         if self._more_messages:
-            logger.info(
+            logger.log(
+                self._content,
                 "%(messages)d more messages (%(bytes)d bytes)",
                 {"messages": self._more_messages, "bytes": self._more_bytes},
             )

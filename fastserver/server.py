@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
-from logging import INFO, WARNING
+from logging import DEBUG, INFO, WARNING
 from typing import Any, Final, TypeVar
 
 from fastserver import descriptors, parameters
@@ -95,6 +95,8 @@ class Server:
         )
         self.link = SocketLink()
         self.handlers = Handlers(self.config.max_waiting, self._handler_failed)
+        self.content_level = DEBUG
+        """The level at which the log shows what peers say: theirs and the program's own affair, but under `run`."""
         self.handler_failures = 0
         """Exceptions that handlers raised."""
         self.admission = Admission(self.config)
@@ -145,7 +147,7 @@ class Server:
         """Use the clock, the timers and the ticks of `loop`."""
         self.time = self.timeouts.time = loop.time
         self.call_later = self.timeouts.call_later = loop.call_later
-        self.log = Log(self.config.log_messages, self.config.mode != "lines", loop.call_later)
+        self.log = Log(self.config.log_messages, self.config.mode != "lines", loop.call_later, self.content_level)
         self.flush.time = loop.time
         self.flush.call_soon = loop.call_soon
         self.flush.call_later = loop.call_later

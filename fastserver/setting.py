@@ -51,6 +51,11 @@ class Setting:
         return "FASTSERVER_" + self.name.upper()
 
     @property
+    def written(self) -> bool:
+        """Whether text can stand for a value that is none."""
+        return self.type is bool or (self.type in (int, float) and (self.off or self.unit != ""))
+
+    @property
     def allowed(self) -> str:
         """The values it can have, in words."""
         if self.form:

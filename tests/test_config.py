@@ -76,6 +76,47 @@ def test_values_of_the_wrong_type_are_refused(wrong: dict[str, Any]) -> None:
         Config(**wrong)
 
 
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ({"max_pending": "64KiB"}, 64 * KIB),
+        ({"max_memory": "off"}, None),
+        ({"max_memory": "2 GiB"}, 2 * GIB),
+        ({"message_timeout": "5s"}, 5.0),
+        ({"idle_timeout": "off"}, None),
+        ({"drain_timeout": "1.5"}, 1.5),
+        ({"keepalive": "30s"}, 30),
+        ({"max_peers": "off"}, None),
+        ({"max_peers": "7"}, 7),
+        ({"log_messages": "0"}, 0),
+        ({"echo": "on"}, True),
+        ({"quiet": "off"}, False),
+    ],
+)
+def test_what_is_no_text_can_be_written_as_text(written: dict[str, Any], value: Any) -> None:
+    ((name, _),) = written.items()
+    found = getattr(Config(**written), name)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("written", "allowed"),
+    [
+        ({"max_pending": "off"}, "64 KiB to 64 GiB"),
+        ({"max_pending": "lots"}, "64 KiB to 64 GiB"),
+        ({"max_pending": "1KiB"}, "64 KiB to 64 GiB"),
+        ({"message_timeout": "soon"}, "0.001 s to 31536000 s, or off"),
+        ({"echo": "perhaps"}, "true or false"),
+    ],
+)
+def test_text_that_stands_for_nothing_is_refused(written: dict[str, Any], allowed: str) -> None:
+    ((name, text),) = written.items()
+    with pytest.raises(ConfigError) as caught:
+        Config(**written)
+    assert str(caught.value) == f"--{name.replace('_', '-')}: {text!r} is not allowed; allowed is {allowed}"
+
+
 def test_whole_seconds_are_seconds() -> None:
     assert Config(drain_timeout=3).drain_timeout == 3.0
     assert type(Config(drain_timeout=3).drain_timeout) is float

@@ -72,7 +72,7 @@ def test_others_wait_for_the_end_of_the_tick(settings: dict[str, Any]) -> None:
 
 
 def test_what_goes_out_at_once_is_shown_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO", "fastserver")
+    caplog.set_level("DEBUG", "fastserver")
     simulation = Simulation(log_messages=5)
     (one, _), (_, hearing) = simulation.connect(), simulation.connect()
     for _ in range(2):

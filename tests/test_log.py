@@ -31,6 +31,17 @@ def test_each_message_is_shown_with_who_sent_it(caplog: pytest.LogCaptureFixture
     ]
 
 
+def test_a_library_shows_no_content_at_info(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "fastserver")
+    simulation = Simulation()
+    (peer, _), (_, other) = simulation.connect(), simulation.connect()
+    peer.data_received(b"a secret\n")
+    simulation.loop.advance(2.0)
+    assert bytes(other.sent) == b"a secret\n"
+    assert "secret" not in caplog.text
+    assert messages(caplog, "peer 1 127.0.0.1:40001 connected")
+
+
 def test_no_more_lines_a_second_than_allowed_and_the_rest_is_counted(caplog: pytest.LogCaptureFixture) -> None:
     simulation = Simulation(log_messages=3)
     peer, _ = simulation.connect()

@@ -350,6 +350,31 @@ def test_a_server_whose_start_failed_starts_again(loop: Loop, tmp_path: Path) ->
     loop(main())
 
 
+LEAVES_LOGGING_ALONE = """
+import logging, sys, fastserver
+logging.basicConfig(level="INFO", format="mine %(levelname)s %(message)s", stream=sys.stdout)
+server = fastserver.Server(fastserver.Config(port=0))
+server.on_message(lambda message: sys.exit(0))
+try:
+    server.run(logging=False)
+finally:
+    assert logging.getLogger("fastserver").handlers == []
+    assert logging.getLogger("fastserver").propagate
+"""
+
+
+def test_run_leaves_logging_alone_where_told(run: Run) -> None:
+    program = run(sys.executable, "-u", "-c", LEAVES_LOGGING_ALONE, environment=environment())
+    one = Connection(("127.0.0.1", int(program.output.wait_for(r"mine INFO listening on \S+:(\d+)")[1])))
+    one.send(b"a secret\n")
+    assert one.read_to_end() == b""
+    one.close()
+    assert program.wait() == 0
+    assert "mine INFO stopped: 1 peers served" in str(program.output)
+    assert "secret" not in str(program.output)
+    assert "INFO" not in str(program.errors)
+
+
 def test_run_says_where_it_cannot() -> None:
     made = server()
 

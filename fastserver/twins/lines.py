@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastserver.errors import FrameError
 from fastserver.twins import refusals
 from fastserver.twins.arguments import limit, octets
+from fastserver.twins.message import P
 from fastserver.twins.messages import Messages, messages_of
 
 LF = b"\n"
@@ -76,7 +77,7 @@ class LinesSplitter:
         self.count = 1
         return line
 
-    def messages(self, frames: bytes, peer: object, most: int = -1, start: int = 0) -> Messages:
+    def messages(self, frames: bytes, peer: P, most: int = -1, start: int = 0) -> Messages[P]:
         """One message per line of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
         if start < 0:
             raise ValueError(f"frames cannot start at {start}")

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from fastserver import maps
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    from fastserver.peer import Peer
+
+    P = TypeVar("P", default=Peer)  # that of handlers, where nothing else is said
+else:
+    from typing import TypeVar
+
+    P = TypeVar("P")
 
 SHOWN = 60
 
 
-class Message:
+class Message(Generic[P]):
     """One message as a handler gets it, made by `Splitter.messages`; its attributes are read-only.
 
     `peer` is who sent it, as given to `messages`. A message keeps the frames it came with alive, and
@@ -18,7 +29,7 @@ class Message:
 
     __slots__ = ("_end", "_frames", "_head", "_packed", "_payload", "_peer", "_start", "_tail", "_value")
 
-    _peer: Any
+    _peer: P
     _frames: bytes
     _start: int
     _end: int
@@ -32,7 +43,7 @@ class Message:
         raise TypeError("a Message is made by a splitter's messages()")
 
     @property
-    def peer(self) -> Any:
+    def peer(self) -> P:
         """Who sent it."""
         return self._peer
 
@@ -64,7 +75,8 @@ class Message:
 
     def broadcast(self) -> None:
         """Passes it on as it came, by `peer.relay(frames, start, end)`."""
-        self._peer.relay(self._frames, self._start, self._end)
+        peer: Any = self._peer
+        peer.relay(self._frames, self._start, self._end)
 
     def __repr__(self) -> str:
         shown = self.payload[:SHOWN]
@@ -72,9 +84,9 @@ class Message:
         return f"<Message from {self._peer!r}: {shown!r}{more}>"
 
 
-def message(peer: object, frames: bytes, start: int, end: int, head: int, tail: int, packed: bool) -> Message:
+def message(peer: P, frames: bytes, start: int, end: int, head: int, tail: int, packed: bool) -> Message[P]:
     """The message whose frame is `frames[start:end]`, its first `head` and last `tail` bytes framing."""
-    made = Message.__new__(Message)
+    made: Message[P] = Message.__new__(Message)
     made._peer = peer
     made._frames = frames
     made._start = start

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import overload
+from typing import Generic, overload
 
-from fastserver.twins.message import Message, message
+from fastserver.twins.message import Message, P, message
 
 
-class Messages(Sequence[Message]):
+class Messages(Sequence[Message[P]], Generic[P]):
     """The messages of some frames, made by `Splitter.messages`: a sequence that makes them when first looked into."""
 
     __slots__ = ("_ends", "_frames", "_head", "_made", "_packed", "_peer", "_start")
 
-    _peer: object
+    _peer: P
     _frames: bytes
     _start: int
     _ends: list[int]
     _head: int
     _packed: bool
-    _made: list[Message] | None
+    _made: list[Message[P]] | None
 
     def __init__(self) -> None:
         raise TypeError("Messages are made by a splitter's messages()")
@@ -29,7 +29,7 @@ class Messages(Sequence[Message]):
         """Where the last of them ends in the frames, bytes."""
         return self._ends[-1] if self._ends else self._start
 
-    def one_by_one(self) -> Iterator[Message]:
+    def one_by_one(self) -> Iterator[Message[P]]:
         """Each once, in order, without keeping them: less work than iteration where they are not needed again."""
         start = self._start
         for end in self._ends:
@@ -40,32 +40,32 @@ class Messages(Sequence[Message]):
     def __len__(self) -> int:
         return len(self._ends)
 
-    def __iter__(self) -> Iterator[Message]:
+    def __iter__(self) -> Iterator[Message[P]]:
         return iter(self._all())
 
     @overload
-    def __getitem__(self, index: int) -> Message: ...
+    def __getitem__(self, index: int) -> Message[P]: ...
 
     @overload
-    def __getitem__(self, index: slice) -> list[Message]: ...
+    def __getitem__(self, index: slice) -> list[Message[P]]: ...
 
-    def __getitem__(self, index: int | slice) -> Message | list[Message]:
+    def __getitem__(self, index: int | slice) -> Message[P] | list[Message[P]]:
         return self._all()[index]
 
     def __repr__(self) -> str:
         return repr(self._all())
 
-    def _all(self) -> list[Message]:
+    def _all(self) -> list[Message[P]]:
         if self._made is None:
             self._made = list(self.one_by_one())
         return self._made
 
 
-def messages_of(peer: object, frames: bytes, start: int, ends: list[int], head: int, packed: bool) -> Messages:
+def messages_of(peer: P, frames: bytes, start: int, ends: list[int], head: int, packed: bool) -> Messages[P]:
     """The messages that end in `frames` at each of `ends`, the first from `start` on; `head` bytes of each are
     framing, and its line end where it is not `packed`.
     """
-    made = Messages.__new__(Messages)
+    made: Messages[P] = Messages.__new__(Messages)
     made._peer = peer
     made._frames = frames
     made._start = start

@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from fastserver.errors import FrameError
 from fastserver.twins import refusals
 from fastserver.twins.arguments import limit, octets
+from fastserver.twins.message import P
 from fastserver.twins.messages import Messages, messages_of
 from fastserver.twins.msgpack_scan import Scan
 
@@ -80,7 +81,7 @@ class ObjectSplitter(ABC):
             self._check_alive()
         return b""
 
-    def messages(self, frames: bytes, peer: object, most: int = -1, start: int = 0) -> Messages:
+    def messages(self, frames: bytes, peer: P, most: int = -1, start: int = 0) -> Messages[P]:
         """One message per frame of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
         if start < 0:
             raise ValueError(f"frames cannot start at {start}")

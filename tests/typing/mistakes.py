@@ -32,6 +32,10 @@ async def with_message(message: Message) -> None: ...
 def with_too_much(peer: Peer, reason: CloseReason) -> None: ...
 
 
+@server.on_error  # type: ignore[type-var]
+def without_error(peer: Peer) -> None: ...
+
+
 @server.on_disconnect  # type: ignore[type-var]
 def without_reason(peer: Peer) -> None: ...
 
@@ -44,7 +48,9 @@ server.on_message()  # type: ignore[call-arg]
 
 Config(prot=3000)  # type: ignore[call-arg]
 Config(port="3000")  # type: ignore[arg-type]
-Config("lines", max_message="1 MiB")  # type: ignore[arg-type]
+Config(max_message=None)  # type: ignore[arg-type]
+Config(mode="xml")  # type: ignore[arg-type]
+Config(slow_consumer="drop")  # type: ignore[arg-type]
 Config().port = 3000  # type: ignore[misc]
 Server(port=3000)  # type: ignore[call-arg]
 Server("lines")  # type: ignore[arg-type]
@@ -61,12 +67,15 @@ def peers(peer: Peer, channel: Channel) -> None:
     peer.rename("ann")  # type: ignore[attr-defined]
     channel.broadcast()  # type: ignore[call-arg]
     channel.broadcast(b"hello", peer.id)  # type: ignore[arg-type]
+    channel.broadcast(b"hello", exclude=[peer.id])  # type: ignore[list-item]
+    server.channels["news"] = channel  # type: ignore[index]
     channel.broadcast_packed([1, 2])  # type: ignore[arg-type]
     server.channel(peer)  # type: ignore[arg-type]
 
 
 def messages(message: Message) -> None:
     message.payload = b""  # type: ignore[misc]
+    message.peer.sent(b"hello")  # type: ignore[attr-defined]
     message.payload.encode()  # type: ignore[attr-defined]
     message.broadcast(b"hello")  # type: ignore[call-arg]
 

@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 from typing_extensions import assert_type
 
@@ -39,8 +39,11 @@ config = Config(
     handler_errors="keep",
     drain_timeout=1.5,
 )
-assert_type(config.mode, str)
+assert_type(config.mode, Literal["lines", "msgpack", "msgpack-stream"])
 assert_type(config.port, int | None)
+assert_type(config.max_pending, int)
+assert_type(config.message_timeout, float | None)
+Config(max_pending="64KiB", message_timeout="5s", max_memory="off", echo="on", drain_timeout=2)
 
 server = Server(config)
 assert_type(Server().everyone, Channel)
@@ -56,8 +59,8 @@ def on_message(message: Message) -> None:
     assert_type(message.frame, bytes)
     assert_type(message.value, Any)
     message.broadcast()
-    peer: Peer = message.peer
-    assert_type(peer.send(message.value), bool)
+    assert_type(message.peer, Peer)
+    assert_type(message.peer.send(message.value), bool)
 
 
 @server.on_messages
@@ -70,6 +73,11 @@ async def on_messages(messages: Sequence[Message]) -> None:
 async def on_connect(peer: Peer) -> str:
     peer.data = {"since": 0}
     return "what a handler returns is ignored"
+
+
+@server.on_error
+def on_error(peer: Peer, error: BaseException) -> None:
+    peer.close()
 
 
 @server.on_disconnect
@@ -108,6 +116,13 @@ def channels(channel: Channel, peer: Peer) -> None:
     channel.broadcast({"any": ["value"]})
     channel.broadcast(b"hello", exclude=peer)
     channel.broadcast(b"hello", exclude=None)
+    channel.broadcast(b"hello", exclude=[peer, peer])
+    channel.broadcast_packed(b"hello", exclude={peer})
+    assert_type(server.channels.get("news"), Channel | None)
+    assert_type(server.channels["news"], Channel)
+    assert_type(list(server.channels), list[str])
+    assert_type(peer.channels, list[Channel])
+    assert_type(server.send_to([1, 2], b"hello"), int)
     channel.broadcast_packed(b"\xc0", exclude=peer)
     channel.broadcast_threadsafe(b"hello", exclude=peer)
     peer.join(channel)
@@ -181,8 +196,9 @@ async def client() -> None:
         await connected.send({"temperature": 21.5})
         await connected.send_packed(memoryview(b"\xc0"))
         async for message in connected:
-            assert_type(message, Message)
-        assert_type(await connected.receive_batch(), list[Message])
+            assert_type(message, Message[Client])
+            assert_type(message.peer, Client)
+        assert_type(await connected.receive_batch(), list[Message[Client]])
         await connected.finish()
     await asyncio.sleep(0)
 
@@ -192,7 +208,7 @@ def blocking_client() -> None:
         assert_type(connected.fileno(), int)
         connected.send(b"hello")
         connected.send_packed(b"hello")
-        assert_type(connected.receive(), Message)
+        assert_type(connected.receive(), Message[BlockingClient])
         try:
             assert_type(connected.receive(timeout=1.0).payload, bytes)
         except FrameError as error:
@@ -200,5 +216,5 @@ def blocking_client() -> None:
             assert_type(error.offset, int)
             assert_type(error.limit, int | None)
         for message in connected:
-            assert_type(message, Message)
+            assert_type(message, Message[BlockingClient])
         connected.finish()
