@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import sys
@@ -11,9 +10,9 @@ from typing import Any, Final, NoReturn
 
 import click
 
+from fastserver.complaint import complain
 from fastserver.config import SETTINGS, WAIT, Config
 from fastserver.errors import ConfigError, ListenError
-from fastserver.escape import escape
 from fastserver.setting import Setting
 
 SERVE_HELP = """Pass every message to everyone connected.
@@ -81,18 +80,22 @@ def _serve(**given: Any) -> None:
 
 def _connect(address: str, wait: str | None, **given: Any) -> int:
     from fastserver.connect import terminal
+    from fastserver.descriptors import fill_standard
     from fastserver.process import run_loop
 
+    fill_standard()
     seconds = None if wait is None else WAIT.parse(wait)
     return run_loop(terminal(address, wait=seconds, **_settled(given)))
 
 
 def _bench(json: str | None, csv: str | None, **given: Any) -> int:
+    from fastserver.descriptors import fill_standard
     from fastserver.load.command import bench
     from fastserver.load.plan import OPTIONS, SERVER
 
+    fill_standard()
     for text in _ignored(given):
-        print(f"fastserver: {text}", file=sys.stderr)
+        complain(text)
     return bench(json, csv, **_settled(given, (*SERVER, *OPTIONS)))
 
 
@@ -210,9 +213,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _fail(text: str, code: int) -> NoReturn:
-    harmless = escape(" ".join(text.split()).encode("utf-8", "backslashreplace"))
-    with contextlib.suppress(OSError):
-        print(f"fastserver: {harmless}", file=sys.stderr)
+    complain(text)
     for name in ("stdout", "stderr"):
         try:
             if (stream := getattr(sys, name)) is not None:

@@ -12,6 +12,7 @@ import math
 import os
 import select
 import signal
+import stat
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -20,6 +21,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from fastserver.client import LINGER, Client, connect
+from fastserver.complaint import complain
 from fastserver.config import DEFAULT_HOST, DEFAULT_PORT
 from fastserver.connection import why
 from fastserver.errors import ConfigError, FrameError
@@ -33,7 +35,8 @@ WAIT: Final = 1.0  # seconds: enough for an answer, short enough for a script
 CHUNK: Final = 64 * 1024  # bytes read from standard input at once
 JSON_GROWTH: Final = 6  # a byte of a payload is at most so many of JSON text (\u0000)
 
-INTERRUPTED: Final = 130  # as the shell says of a program that Ctrl-C ended
+SIGNALS: Final = [number for name in ("SIGINT", "SIGTERM", "SIGHUP") if (number := getattr(signal, name, None))]
+KILLED: Final = 128  # and the number of the signal, as the shell says of a program that it ended
 
 _T = TypeVar("_T")
 
@@ -46,28 +49,42 @@ async def terminal(
     `max_message` is the longest payload in bytes, either way. `wait` is how many seconds to go on receiving
     after the end of standard input, at which our side of the stream is ended, too; infinity waits for the
     server to end its side. None waits 1 s; not at all if standard input is a terminal (Ctrl-D leaves); and if
-    there never was any input, as with `< /dev/null`, for ever and with our side open: that is a subscriber.
+    it is `/dev/null` or closed, for ever and with our side open: that is a subscriber.
 
-    0: standard input ended and all of it was sent, or nobody reads standard output any more. 1: it could not
+    0: standard input ended and the server has all of it, or nobody reads standard output any more. 1: it could not
     connect, the connection broke or was ended by the server before that, or a line could not be sent. 2:
-    address, mode or size is not allowed. 130: Ctrl-C. All but 0 and 130 say why, in a line on standard error.
+    address, mode or size is not allowed. 130: Ctrl-C; 143 and 129: SIGTERM and SIGHUP, at which it leaves without loss,
+    too. 1 and 2 say why, in a line on standard error.
     """
+    if sys.stdout is None:
+        complain("standard output is closed")
+        return 1
     try:
         client = connect(address, mode=mode, max_message=max_message)
     except ConfigError as error:
-        _complain(str(error))
+        complain(str(error))
         return 2
     session = asyncio.ensure_future(_session(client, max_message, wait))
+    signals: list[int] = []
+
+    def leave(number: int) -> None:
+        signals.append(number)
+        session.cancel()
+
     loop = asyncio.get_running_loop()
-    with suppress(ValueError, RuntimeError, NotImplementedError):  # not the main thread: Ctrl-C is not ours
-        loop.add_signal_handler(signal.SIGINT, session.cancel)
+    with suppress(ValueError, RuntimeError, NotImplementedError):  # not the main thread: signals are not ours
+        for number in SIGNALS:
+            loop.add_signal_handler(number, leave, number)
     try:
         await asyncio.wait([session])
     finally:
         with suppress(ValueError, RuntimeError, NotImplementedError):
-            loop.remove_signal_handler(signal.SIGINT)
+            for number in SIGNALS:
+                loop.remove_signal_handler(number)
         session.cancel()
-    return INTERRUPTED if session.cancelled() else session.result()
+    if session.cancelled() or signals:
+        return KILLED + (signals[0] if signals else signal.SIGINT)
+    return session.result()
 
 
 async def _session(client: Client, max_message: int, wait: float | None) -> int:
@@ -79,11 +96,11 @@ async def _session(client: Client, max_message: int, wait: float | None) -> int:
                 await client.close(linger=0)  # who presses Ctrl-C wants to leave
                 raise
     except _Failure as failure:
-        _complain(str(failure))
+        complain(str(failure))
     except OSError as error:
-        _complain(f"{client.address}: {why(error)}")
+        complain(f"{client.address}: {why(error)}")
     except FrameError as error:
-        _complain(f"{client.address} sent no {client.mode} message: {error}")
+        complain(f"{client.address} sent no {client.mode} message: {error}")
     return 1
 
 
@@ -92,18 +109,26 @@ async def _talk(client: Client, max_message: int, wait: float | None) -> int:
     source = _Source(client, max_message)
     sending = asyncio.ensure_future(source.send())
     receiving = asyncio.ensure_future(_receive(client))
+    problem: OSError | None = None
     try:
         await asyncio.wait([sending, receiving], return_when=asyncio.FIRST_COMPLETED)
         sent = False
         if sending.done():
+            seconds = source.patience(wait)
             try:
                 sending.result()
-                await _wind_down(client, receiving, source.patience(wait))
+                if seconds is not None:  # a server may drop who ended its stream after a while: a subscriber does not
+                    await client.finish()
                 sent = True
-            except ConnectionError:
-                pass  # `receiving` knows why, and may have something to print yet
+                if seconds is not None:
+                    await _wind_down(client, receiving, seconds)
+            except OSError as error:
+                problem = error
+        # What has come is shown in any case, and `receiving` may know better why the connection broke.
         if await receiving and not sent:
             raise _Failure(f"{client.address} ended the connection before the end of standard input")
+        if problem:
+            raise problem
         return 1 if source.refused else 0
     finally:
         for task in (sending, receiving):
@@ -111,11 +136,8 @@ async def _talk(client: Client, max_message: int, wait: float | None) -> int:
         await asyncio.wait([sending, receiving])
 
 
-async def _wind_down(client: Client, receiving: asyncio.Future[bool], seconds: float | None) -> None:
-    """Standard input has ended: receives for `seconds`, None for a subscriber."""
-    if seconds is None:
-        return  # a server may drop who ended its stream after a while, so we do not
-    await client.finish()
+async def _wind_down(client: Client, receiving: asyncio.Future[bool], seconds: float) -> None:
+    """Our side of the stream has ended: receives for so long, then leaves."""
     await asyncio.wait([receiving], timeout=None if seconds == math.inf else seconds)
     if not receiving.done():
         await client.close(linger=max(0.0, LINGER - seconds))
@@ -140,9 +162,12 @@ class _Source:
         """How many seconds to go on receiving now that standard input has ended; None: as a subscriber."""
         if wait is not None:
             return wait
-        if sys.stdin is not None and sys.stdin.isatty():
+        if sys.stdin is None:
+            return None
+        if sys.stdin.isatty():
             return 0.0
-        return WAIT if self._lines else None
+        listens = not self._lines and stat.S_ISCHR(os.fstat(sys.stdin.fileno()).st_mode)  # /dev/null, not an empty pipe
+        return None if listens else WAIT
 
     async def send(self) -> None:
         """Sends all of it. Raises ConnectionError if the connection ends before."""
@@ -173,13 +198,11 @@ class _Source:
 
     def _refuse(self, why: str) -> None:
         self.refused += 1
-        _complain(f"standard input, line {self._lines}: {why}")
+        complain(f"standard input, line {self._lines}: {why}")
 
 
 async def _receive(client: Client) -> bool:
     """Prints what the client receives to the end of its stream; False if nobody reads it any more."""
-    if sys.stdout is None:
-        raise _Failure("standard output is closed")
     show = _show(client.mode)
     while batch := await client.receive_batch():
         try:
@@ -255,7 +278,3 @@ def _write(descriptor: int, data: bytes) -> None:
             rest = rest[os.write(descriptor, rest) :]
         except BlockingIOError:
             select.select([], [descriptor], [])
-
-
-def _complain(text: str) -> None:
-    print(f"fastserver: {text}", file=sys.stderr)

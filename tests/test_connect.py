@@ -162,6 +162,7 @@ def test_megabytes_through_pipes_that_fill_up(run: Run, reads: bool, tmp_path: P
             if not draining.done():
                 stuck.set()
             await draining
+        stuck.set()  # or it all had room
 
     async def main() -> None:
         with (tmp_path / "lines").open("rb") as file:
@@ -173,6 +174,82 @@ def test_megabytes_through_pipes_that_fill_up(run: Run, reads: bool, tmp_path: P
                     process.stdout._transport.resume_reading()  # type: ignore[attr-defined]
                 assert await result(process) == (0, lines, "")
 
+    run(main())
+
+
+def test_a_connection_reset_inside_a_line_does_not_give_half_of_it(run: Run) -> None:
+    async def serve(reader: Reader, writer: Writer) -> None:
+        await reader.readline()
+        writer.write(b"299229\n299230\n0000002992")
+        reset(writer)
+
+    async def main() -> None:
+        async with serving(serve) as address, program(address, wait=FOR_EVER) as process:
+            code, output, errors = await result(process, b"go\n")
+            assert (code, errors) == (1, f"fastserver: {address}: Connection reset by peer\n")
+            assert b"299229\n299230\n".startswith(output)
+
+    run(main())
+
+
+def test_output_that_cannot_be_written(run: Run) -> None:
+    async def serve(reader: Reader, writer: Writer) -> None:
+        writer.write(b"x\n")
+        await reader.read()
+
+    async def main() -> None:
+        with open("/dev/full", "wb") as full:
+            async with serving(serve) as address, program(address, stdin=DEVNULL, stdout=full) as process:
+                assert await result(process) == (1, b"", "fastserver: standard output: No space left on device\n")
+
+    run(main())
+
+
+@asynccontextmanager
+async def command(address: str, redirected: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The command itself, as a shell starts it."""
+    environment = os.environ | {"PYTHONPATH": str(Path(fastserver.__file__).parents[1])}
+    shell = f'exec "$0" -m fastserver connect {address} {redirected}'
+    process = await asyncio.create_subprocess_exec(
+        "sh", "-c", shell, sys.executable, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+def test_standard_descriptors_that_are_closed(run: Run) -> None:
+    """No socket takes their place. Without input it listens; without output there is nothing to do."""
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        heard.append(await reader.readline())
+        writer.write(b"x\n")
+
+    async def tell(reader: Reader, writer: Writer) -> None:
+        writer.write(b"x\n")
+
+    async def main() -> None:
+        async with serving(tell) as address:
+            for redirected in ("<&-", "<&- 2>&-"):
+                async with command(address, redirected) as process:
+                    assert await result(process) == (0, b"x\n", "")
+        async with serving(serve) as address:
+            async with command(address, "2>&-") as process:
+                assert await result(process, b"sent\n") == (0, b"x\n", "")
+            async with command(address, ">&-") as process:
+                assert await result(process, b"x\n") == (1, b"", "fastserver: standard output is closed\n")
+            for redirected in (">&- 2>&-", "<&- >&- 2>&-"):
+                async with command(address, redirected) as process:
+                    assert await result(process) == (1, b"", "")
+        assert heard == [b"sent\n"]
+        for redirected, code in (("2>&-", 1), ("--mode csv 2>&-", 2), ("--mode csv 2>/dev/full", 2)):
+            async with command(address, redirected) as process:  # where nobody is any more
+                assert await result(process) == (code, b"", "")
+
+    heard: list[bytes] = []
     run(main())
 
 
@@ -213,6 +290,47 @@ def test_who_sent_something_leaves_by_itself(run: Run) -> None:
             code, output, errors = await result(process, b"hi\n")
             assert (code, errors) == (0, "")
             assert output.startswith(b"heard hi\n")
+
+    run(main())
+
+
+def test_input_that_ends_at_once_is_no_subscriber(run: Run, tmp_path: Path) -> None:
+    """An empty pipe or file has ended; only /dev/null never was one."""
+    (tmp_path / "empty").touch()
+
+    async def main() -> None:
+        with (tmp_path / "empty").open() as empty:
+            for stdin in (PIPE, empty):
+                async with serving(stay) as address, program(address, stdin=stdin) as process:
+                    code, _, errors = await result(process, b"" if stdin == PIPE else None)
+                    assert (code, errors) == (0, "")
+
+    run(main())
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_a_signal_does_not_lose_what_was_sent(run: Run, number: int, code: int) -> None:
+    heard = []
+
+    async def main() -> None:
+        go = asyncio.Event()
+
+        async def serve(reader: Reader, writer: Writer) -> None:
+            writer.write(b"never read\n" * 10_000)
+            heard.append(await reader.readline())
+            go.set()
+            heard.append(await reader.read())
+
+        async with serving(serve) as address, program(address) as process:
+            assert process.stdin is not None
+            process.stdin.write(b"one\n")
+            await go.wait()
+            process.stdin.write(b"two\n")
+            await process.stdin.drain()
+            process.send_signal(number)
+            assert await process.wait() == code
+        assert heard[0] == b"one\n"
+        assert heard[1] in (b"", b"two\n")  # which of the two came first is open
 
     run(main())
 

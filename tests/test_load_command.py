@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import json
+import resource
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +15,7 @@ from conftest import Run, Serve
 from running import COMMAND, Ended, attempt, environment
 
 from fastserver.config import SETTINGS
+from fastserver.load.command import _write
 from fastserver.load.plan import OPTIONS, SERVER
 from fastserver.load.record import COLUMNS
 
@@ -127,6 +131,49 @@ def test_server_that_ends_meanwhile(run: Run, serve: Serve) -> None:
     program.output.wait_for(r"closed .*11.*connections, by the server")
     program.output.wait_for(r"Not checked: 127\.0\.0\.1:\d+: Connection refused")
     assert program.wait() == 1
+
+
+def test_a_result_that_cannot_be_written(serve: Serve, tmp_path: Path) -> None:
+    """One line that names the option, the file and why, exit code 1; what else there is of the result comes."""
+    port = str(serve().port)
+    for option in ("--json", "--csv"):
+        ended = bench(tmp_path, "--port", port, *SHORT, option, "/dev/full")
+        assert (ended.code, ended.errors) == (1, [f"fastserver: {option}: /dev/full: No space left on device"])
+        assert "Throughput" in ended.output
+    ended = bench(tmp_path, "--port", port, *SHORT, "--json", "/dev/full", "--csv", "out.csv")
+    assert ended.code == 1
+    assert (tmp_path / "out.csv").read_text().count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("redirected", "said"),
+    [
+        (">/dev/full", ["fastserver: standard output: No space left on device"]),
+        ("--json >/dev/full", ["fastserver: standard output: No space left on device"]),
+        (">&-", ["fastserver: standard output is closed"]),
+        ("--csv >&- <&-", ["fastserver: standard output is closed"]),
+        (">/dev/full 2>&-", []),
+    ],
+)
+def test_standard_output_that_cannot_be_written(serve: Serve, tmp_path: Path, redirected: str, said: list[str]) -> None:
+    shell = f'exec "$0" -m fastserver bench --port {serve().port} --duration 0.1 --check off {redirected}'
+    ended = subprocess.run(
+        ["sh", "-c", shell, sys.executable], cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=60
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr.splitlines()) == (1, "", said)
+
+
+def test_half_a_row_is_none(tmp_path: Path) -> None:
+    """A disk that is full in the middle of a row leaves the file as it was."""
+    path = tmp_path / "out.csv"
+    path.write_text("header\n")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    try:
+        assert not _write("--csv", str(path), "a", "a row\n")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_text() == "header\n"
 
 
 def test_interrupt(run: Run, serve: Serve) -> None:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -15,7 +15,9 @@ from typing import Any, Final
 import click
 
 from fastserver.address import Address
+from fastserver.complaint import complain
 from fastserver.config import DEFAULT_HOST, DEFAULT_MODE, DEFAULT_PORT
+from fastserver.connection import why
 from fastserver.errors import ConfigError
 from fastserver.load.plan import Plan
 from fastserver.load.record import COLUMNS, to_csv, to_json
@@ -32,44 +34,60 @@ def bench(json: str | None, csv: str | None, **given: Any) -> int:
     """Makes the load that `given` (settings by name) asks for, reports it, and gives the exit code.
 
     0: everything arrived. 1: the server could not be reached or closed a connection, or a message was lost, came out
-    of order or changed. 130: Ctrl-C; what was measured until then is reported. Raises `ConfigError`.
+    of order or changed, or the result could not be written. 130: Ctrl-C; what was measured until then is reported.
+    Raises `ConfigError`.
     """
     if json == csv == STDOUT:
         raise ConfigError("--json and --csv cannot both go to standard output: give one of them a file")
+    if sys.stdout is None and (STDOUT in (json, csv) or json is csv is None):
+        complain("standard output is closed")
+        return 1
     plan = _plan(given)
     header = _prepare(json, csv)
     try:
         with _interrupt() as interrupted, _progress() as show:
             result = run(plan, progress=show, stop=lambda: bool(interrupted))
     except LoadError as error:
-        print(f"fastserver: {error}", file=sys.stderr)
+        complain(str(error))
         return 1
+    written = True
     if result.throughput is not None:
-        try:
-            _write(json, "w", to_json(result))
-            _write(csv, "a", to_csv(result, header))
-        except OSError as error:
-            print(f"fastserver: {error.filename}: {error.strerror}", file=sys.stderr)
-            return 1
+        written = _write("--json", json, "w", to_json(result))
+        written = _write("--csv", csv, "a", to_csv(result, header)) and written
         if STDOUT not in (json, csv):
             _echo(table(result))
     if result.stopped:
         return INTERRUPTED
-    return 0 if result.clean else 1
+    return 0 if result.clean and written else 1
 
 
-def _write(name: str | None, mode: str, text: str) -> None:
+def _write(option: str, name: str | None, mode: str, text: str) -> bool:
+    """Whether `text` could be written; if not, that is said, and it is no reason to keep back the other results."""
     if name == STDOUT:
         sys.stdout.write(text)
+        sys.stdout.flush()
     elif name is not None:
-        with Path(name).open(mode, encoding="utf-8") as file:
-            file.write(text)
+        path = Path(name)
+        before = path.stat().st_size if path.is_file() else None
+        try:
+            with path.open(mode, encoding="utf-8") as file:
+                file.write(text)
+        except OSError as error:
+            complain(f"{option}: {name}: {why(error)}")
+            if mode == "a" and before is not None:
+                with suppress(OSError):
+                    os.truncate(path, before)  # half a row is none
+            return False
+    return True
 
 
 def _echo(text: str) -> None:
+    if sys.stdout is None:
+        return
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # bars are not in every character set
     click.echo(text, nl=False)
+    sys.stdout.flush()
 
 
 def _plan(given: dict[str, Any]) -> Plan:
@@ -90,7 +108,7 @@ def _prepare(json: str | None, csv: str | None) -> bool:
             path = Path(str(name))
             if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
                 raise ConfigError(f"{option}: {name!r} is not allowed; allowed is a file that can be written")
-    if csv in (None, STDOUT) or not Path(str(csv)).exists():
+    if csv in (None, STDOUT) or not Path(str(csv)).is_file():
         return True
     with Path(str(csv)).open(encoding="utf-8", errors="replace") as file:
         first = file.readline(len(HEADER) + 1)
