@@ -118,8 +118,9 @@ class Writer(threading.Thread):
     def run(self) -> None:
         while (record := self._waiting.get()) is not None:
             if isinstance(record, int):
+                if not self._lost:
+                    self._why = "whoever reads the log is too slow"
                 self._lost += record
-                self._why = "whoever reads the log is too slow"
             elif not (self._ready() and self._write(record)):
                 self._lost += 1
         self._ready()
