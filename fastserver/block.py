@@ -4,15 +4,17 @@ Rule: while some peer is over its limit, senders are read once more and then wai
 A peer that is itself over the limit is read on: it may take what waits only when it has sent all it has, and two of
 that kind would wait for each other for ever. What they send meanwhile is bounded by `max_memory`.
 
-Senders wait for one peer no longer than `timeout` in any minute. Then the peer furthest behind is closed, and the
-others get a new chance.
+Senders wait no longer than `timeout` in any minute for one peer (or origin, where limits per address hold) that takes
+nothing. Then it is closed. Of several that take nothing each has its own time, and it runs at once. One that goes on
+taking is waited for as long as it takes.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
+from fastserver.budget import Budget, payer
 from fastserver.errors import CloseReason
 from fastserver.pause import Pause
 
@@ -20,76 +22,109 @@ if TYPE_CHECKING:
     from fastserver.peer import Peer
     from fastserver.server import Server
 
-WINDOW: Final = 60.0
-"""Seconds in which senders wait for one peer at most `timeout` seconds."""
-
 INTERVAL: Final = 0.01
-"""Seconds after which the peers that are waited for are looked at again."""
+"""Seconds after which those of the peers that are waited for are looked at whose turn it is."""
+
+LOOKS: Final = 50
+"""How often a peer is looked at within its time, if that is not more often than in each `INTERVAL`."""
+
+LONGEST: Final = 0.1
+"""Seconds after which each peer is looked at again at the latest, if there are not too many."""
+
+AT_ONCE: Final = 500
+"""Peers looked at without letting the loop do anything else."""
+
+PATIENCE: Final = 1.0
+"""Seconds without taking anything that are nothing yet: some systems acknowledge in lumps."""
+
+
+class Wait:
+    """One that is waited for: what it has taken, since when it took no more, and when it was looked at (loop time)."""
+
+    __slots__ = ("looked", "still", "taken")
+
+    def __init__(self, taken: int, now: float) -> None:
+        self.taken = taken
+        self.still = self.looked = now
 
 
 class Block:
     """Who is waited for, and who waits. `limit` is how far a peer may be behind, bytes; `timeout` is in seconds."""
 
     def __init__(self, server: Server, limit: int, timeout: float) -> None:
-        self.active = False
-        """Whether senders wait: each is to `rest` after a read."""
         self._server = server
         self._enough = limit // 2
-        self._timeout = timeout
-        self._slow: dict[Peer, float] = {}  # since when (loop time)
-        self._waited: dict[Peer, deque[tuple[float, float]]] = {}  # from when till when, before that
-        self._resting: list[Peer] = []
+        self._budget = Budget(timeout)
+        self._patience = min(PATIENCE, timeout / 2)
+        self._every = max(INTERVAL, min(LONGEST, timeout / LOOKS))
+        self._slow: OrderedDict[Peer, Wait] = OrderedDict()  # in the order of their last look
+        self._resting: dict[Peer, None] = {}
+        self._looking = False
+
+    @property
+    def active(self) -> bool:
+        """Whether senders wait: each is to `rest` after a read."""
+        return bool(self._slow)
 
     def wait_for(self, peer: Peer) -> None:
         """`peer` is over its limit."""
         if peer not in self._slow:
-            self._slow[peer] = self._server.time()
+            self._slow[peer] = Wait(peer.acknowledged_bytes, self._server.time())
+            self._resting.pop(peer, None)
             peer.resume_reading(Pause.BLOCK)
-            if not self.active:
-                self.active = True
+            if not self._looking:
+                self._looking = True
                 self._server.call_later(INTERVAL, self._look)
 
+    def moved(self, peer: Peer) -> None:
+        """`peer` has taken something."""
+        if peer in self._slow and peer.pending_bytes < self._enough:
+            self.release(peer)
+
     def release(self, peer: Peer) -> None:
-        """`peer` is under half its limit, or gone."""
-        since = self._slow.pop(peer, None)
-        if since is None:
-            return
-        self._waited.setdefault(peer, deque()).append((since, self._server.time()))
-        if not self._slow:
-            resting, self._resting = self._resting, []
+        """`peer` is waited for no more."""
+        if self._slow.pop(peer, None) is not None and not self._slow:
+            resting, self._resting = self._resting, {}
             for sender in resting:
                 sender.resume_reading(Pause.BLOCK)
 
     def forget(self, peer: Peer) -> None:
         """`peer` is gone."""
         self.release(peer)
-        self._waited.pop(peer, None)
+        self._resting.pop(peer, None)
 
     def rest(self, sender: Peer) -> None:
         """Read `sender` no further, unless it is waited for itself."""
-        if self._slow and sender not in self._slow:
-            self._resting.append(sender)
+        if self._slow and sender not in self._slow and sender.reason is None:
+            self._resting[sender] = None
             sender.pause_reading(Pause.BLOCK)
 
-    def _left(self, peer: Peer) -> float:
-        """How long senders may still wait for `peer`, seconds."""
-        now = self._server.time()
-        begin = now - WINDOW
-        waited = self._waited.get(peer, deque())
-        while waited and waited[0][1] <= begin:
-            waited.popleft()
-        times = [*waited, (self._slow.get(peer, now), now)]
-        return self._timeout - sum(until - max(since, begin) for since, until in times)
-
     def _look(self) -> None:
-        for peer in [peer for peer in self._slow if peer.pending_bytes < self._enough]:
-            self.release(peer)
-        if any(self._left(peer) <= 0 for peer in self._slow):
-            furthest = max(self._slow, key=lambda peer: peer.pending_bytes)
-            self.release(furthest)
-            self._waited.clear()
-            self._slow = dict.fromkeys(self._slow, self._server.time())
-            furthest.cut_off(CloseReason.SLOW_CONSUMER)
-        self.active = bool(self._slow)
-        if self.active:
+        now = self._server.time()
+        for _ in range(min(AT_ONCE, len(self._slow))):
+            if not self._slow:
+                break
+            peer, wait = next(iter(self._slow.items()))
+            if now - wait.looked < self._every:
+                break
+            self._slow.move_to_end(peer)
+            wait.looked = now
+            if peer.pending_bytes < self._enough:
+                self.release(peer)
+            elif self._is_over(peer, wait, now):
+                self.release(peer)
+                peer.cut_off(CloseReason.SLOW_CONSUMER)
+        self._looking = bool(self._slow)
+        if self._looking:
             self._server.call_later(INTERVAL, self._look)
+
+    def _is_over(self, peer: Peer, wait: Wait, now: float) -> bool:
+        """Whether `peer` takes nothing, and has done so for all the time there is."""
+        taken, wait.taken = wait.taken, peer.acknowledged_bytes
+        if wait.taken > taken:
+            wait.still = now
+            return False
+        key = payer(peer)
+        if now - wait.still < self._patience and self._budget.left(key, now) > 0:
+            return False
+        return not self._budget.spend(key, wait.still, now)

@@ -230,7 +230,7 @@ class Config:
     # Long enough for a reader to send 100 MB before it takes any; no longer than a sender's own timeouts (30 s) last.
     block_timeout: Written[float] = _setting(
         10.0,
-        "Under block, how long in any minute senders wait for one peer; then the peer furthest behind is closed.",
+        "Under block, how long in any minute senders wait for one peer that takes nothing; then it is closed.",
         unit="seconds",
         low=0.001,
         high=60,

@@ -27,7 +27,7 @@ from logging import WARNING
 from typing import TYPE_CHECKING, Final
 
 from fastserver.backlog import whole
-from fastserver.budget import Budget
+from fastserver.budget import Budget, payer
 from fastserver.fastpath import NEVER, READ_SIZE
 from fastserver.inbox import UNHEARD
 from fastserver.pause import Pause
@@ -308,7 +308,7 @@ class Pacing:
                 self.forget(peer)
                 continue
             burden = held > 0 and took < self._limit * elapsed and self._is_cause(peer)
-            if burden and not self._budget.spend(payer(peer), held, now):
+            if burden and not self._budget.spend(payer(peer), now - held, now):
                 self._say(peer)
                 self.forget(peer)
 
@@ -364,8 +364,3 @@ class Pacing:
             pending=peer.pending_bytes,
             seconds=self._budget.seconds,
         )
-
-
-def payer(peer: Peer) -> object:
-    """Who has to answer for `peer`: its origin, where limits per address hold for it, or itself."""
-    return peer.id if peer.origin is None else peer.origin

@@ -85,6 +85,8 @@ class SlowConsumers:
             return self._server.flush.take(peer)
         if self._policy == "latest":
             self._server.flush.keep_newest(peer)
+        elif self._policy == "block":
+            self.block.moved(peer)
         elif self._policy == "drop-newest" and peer.missing and peer.pending_bytes <= self._limit * 3 // 4:
             peer.hear_again()
             missed = peer.dropped[0] - episode.told

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulation import Simulation
+
+from fastserver import CloseReason
+from fastserver.peer import Peer
 
 LIMIT = 64 * 1024
 
@@ -202,37 +206,97 @@ def test_a_peer_that_senders_wait_for_is_heard_itself() -> None:
         assert bytes(transport.sent) == b"".join([message(number, 9990) for number in range(100)])
 
 
-def test_senders_wait_no_longer_than_the_timeout_in_any_minute_and_then_the_furthest_is_closed() -> None:
-    simulation = Simulation(max_pending=LIMIT, slow_consumer="block", block_timeout=6.0, log_messages=0)
-    sender, sending = simulation.connect()
-    (far, _), (farther, _) = simulation.connect(1000), simulation.connect(0)
-
-    def fill() -> None:
-        for number in range(7):
-            sender.data_received(message(number, 9990))
-            simulation.loop.tick()
-        sender.data_received(b"and rest\n")
+def fill(simulation: Simulation, peer: Peer) -> None:
+    """Bring who takes nothing over the limit, and have `peer` read once more."""
+    for number in range(7):
+        peer.data_received(message(number, 9990))
         simulation.loop.tick()
+    peer.data_received(b"and rest\n")
+    simulation.loop.tick()
 
-    fill()
-    simulation.loop.advance(5.9)
+
+def blocking(**settings: Any) -> Simulation:
+    return Simulation(
+        max_pending=LIMIT, slow_consumer="block", block_timeout=6.0, log_messages=0, message_timeout=None, **settings
+    )
+
+
+def test_all_that_take_nothing_for_the_timeout_are_closed_and_senders_wait_for_it_once() -> None:
+    simulation = blocking()
+    sender, sending = simulation.connect()
+    stuck = [simulation.connect(room)[0] for room in range(0, 3000, 200)]
+    (good, reading) = simulation.connect(0)
+    fill(simulation, sender)
+    simulation.loop.advance(5.8)
     assert not sending.reading
-    simulation.loop.advance(0.2)
-    assert (far.reason, farther.reason) == (None, "slow_consumer")
-    assert not sending.reading  # the other has its own six seconds now
-    simulation.loop.advance(5.5)
-    far.transport.give_room(1 << 40)  # type: ignore[attr-defined]
-    assert sending.reading
-    far.transport.room = 0  # type: ignore[attr-defined]
-    simulation.loop.advance(10.0)
-    fill()
-    assert not sending.reading
+    reading.give_room(1000)
+    assert all(peer.reason is None for peer in stuck)
     simulation.loop.advance(0.4)
-    assert far.reason is None
-    simulation.loop.advance(0.2)  # 5.7 and 0.5 in this minute
-    assert far.reason == "slow_consumer"
-    simulation.loop.advance(1.0)
+    assert {peer.reason for peer in stuck} == {CloseReason.SLOW_CONSUMER}
+    assert good.reason is None
+    reading.give_room(1 << 40)
     assert sending.reading
+    assert good.figures().dropped_messages == 0
+
+
+def test_senders_wait_for_one_that_goes_on_taking_as_long_as_it_takes() -> None:
+    simulation = blocking()
+    sender, sending = simulation.connect()
+    slow, reading = simulation.connect(0)
+    fill(simulation, sender)
+    waited = 0
+    for _ in range(600):
+        reading.give_room(100)
+        simulation.loop.advance(0.5)
+        waited += not sending.reading
+        if sending.reading:
+            fill(simulation, sender)
+    assert slow.reason is None
+    assert waited > 500
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("settings", [{}, {"limit_loopback": True, "max_peers_per_address": 100}])
+def test_time_in_which_nothing_is_taken_adds_up_over_a_minute(settings: dict[str, Any], again: bool) -> None:
+    """Of a peer, and of all from its address where limits per address are on."""
+    simulation = blocking(**settings)
+    sender, sending = simulation.connect()
+    slow, reading = simulation.connect(0)
+    fill(simulation, sender)
+    simulation.loop.advance(3.0)
+    if again:
+        slow.abort()
+        slow, reading = simulation.connect(0)
+        simulation.loop.tick()
+    else:
+        reading.give_room(1 << 40)
+        reading.room = 0
+    assert sending.reading
+    simulation.loop.advance(20.0)
+    fill(simulation, sender)
+    simulation.loop.advance(2.5)
+    assert slow.reason is None
+    assert not sending.reading
+    simulation.loop.advance(1.0)
+    anew = again and not settings
+    assert (slow.reason is None) is anew
+    simulation.loop.advance(3.0)
+    assert slow.reason is CloseReason.SLOW_CONSUMER
+    assert sending.reading
+    other, _ = simulation.connect(0)  # when the time of its address is over, nobody waits for one that comes from there
+    fill(simulation, sender)
+    simulation.loop.advance(0.5)
+    assert (other.reason is None) is not bool(settings)
+
+
+def test_a_sender_that_is_gone_does_not_rest() -> None:
+    simulation = blocking()
+    sender, _ = simulation.connect()
+    simulation.connect(0)
+    fill(simulation, sender)
+    sender.abort()
+    simulation.loop.tick()
+    assert not simulation.server.slow_consumers.block._resting
 
 
 @pytest.mark.parametrize(
