@@ -19,7 +19,7 @@ import msgpack
 from fastserver import maps
 from fastserver.errors import FrameError
 from fastserver.twins import refusals
-from fastserver.twins.arguments import limit, octets
+from fastserver.twins.arguments import invalid, limit, octets
 from fastserver.twins.crowded import COMPARISON, SHIFT, SMALLEST, STEPS
 from fastserver.twins.msgpack_scan import HEADS, NANOSECONDS
 

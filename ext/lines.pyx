@@ -39,11 +39,22 @@ cdef class LinesSplitter:
     cdef Buffer buffer
     cdef bint dead
 
-    def __cinit__(self, max_message):
+    def __cinit__(self, max_message, invalid_text="close"):
         self.limit = limit(max_message)
+        invalid(invalid_text)  # of no concern to lines
 
     def __dealloc__(self):
         buffer_clear(&self.buffer)
+
+    @property
+    def skipped(self) -> int:
+        """Messages left out: there are none such lines."""
+        return 0
+
+    @property
+    def fault(self) -> None:
+        """What was wrong with the first of them."""
+        return None
 
     @property
     def held(self) -> int:

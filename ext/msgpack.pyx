@@ -22,7 +22,7 @@ cdef class MsgpackSplitter(ObjectSplitter):
                 return refuse(scan, FAULT_MESSAGE, 0)
         if size < PREFIX:
             return MORE
-        scan_begin(scan, PREFIX, PREFIX + low, True)
+        scan_begin(scan, PREFIX, PREFIX + low, True, self.invalid)
         return DONE
 
     cdef uint64_t wanted(self, Scan* scan) noexcept:
@@ -31,5 +31,5 @@ cdef class MsgpackSplitter(ObjectSplitter):
     def frame(self, payload, /) -> bytes:
         """`payload`, one packed object, after its length; ValueError if it is not one or over the limit."""
         cdef bytes body = octets(payload)
-        check(body, min(self.limit, <uint64_t>0xFFFFFFFF))
+        check(body, min(self.limit, <uint64_t>0xFFFFFFFF), self.invalid)
         return PyBytes_GET_SIZE(body).to_bytes(PREFIX, "big") + body

@@ -8,11 +8,11 @@ cdef class MsgpackStreamSplitter(ObjectSplitter):
     """Cuts a byte stream into msgpack objects of at most `max_message` bytes."""
 
     cdef Status begin(self, Scan* scan, const uint8_t* data, uint64_t size) noexcept:
-        scan_begin(scan, 0, self.limit, False)
+        scan_begin(scan, 0, self.limit, False, self.invalid)
         return DONE
 
     def frame(self, payload, /) -> bytes:
         """`payload`, one packed object, as it is; ValueError if it is not one, or over the limit."""
         cdef bytes body = octets(payload)
-        check(body, self.limit)
+        check(body, self.limit, self.invalid)
         return body

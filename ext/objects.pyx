@@ -5,17 +5,25 @@
 @cython.no_gc
 @cython.auto_pickle(False)
 cdef class ObjectSplitter:
-    """Cuts a byte stream into frames that hold one msgpack object each, of at most `max_message` bytes."""
+    """Cuts a byte stream into frames that hold one msgpack object each, of at most `max_message` bytes.
+
+    `invalid_text` is what becomes of one with text that is not UTF-8: `close` refuses it, `skip` leaves it out, and
+    one with a malformed timestamp too, `pass` gives it as it is.
+    """
 
     cdef readonly Py_ssize_t count
+    cdef readonly Py_ssize_t skipped
+    cdef readonly object fault
+    cdef InvalidText invalid
     cdef uint64_t limit
     cdef uint64_t offset  # of the first byte held, in the stream
     cdef Buffer buffer
     cdef Scan* scan  # of what is held, NULL if nothing is
     cdef tuple dead  # what was wrong, once something was
 
-    def __cinit__(self, max_message):
+    def __cinit__(self, max_message, invalid_text="close"):
         self.limit = limit(max_message)
+        self.invalid = <InvalidText><int>invalid(invalid_text)
 
     def __dealloc__(self):
         self.drop()
@@ -36,7 +44,7 @@ cdef class ObjectSplitter:
     def feed(self, data, /) -> bytes:
         """Takes the next bytes of the stream, gives every frame they complete; FrameError at a wrong one."""
         cdef Input chunk
-        self.count = 0
+        self.forget_last()
         if self.dead is not None:
             raise FrameError(*self.dead)
         open_input(data, &chunk)
@@ -51,6 +59,8 @@ cdef class ObjectSplitter:
         cdef uint64_t whole = 0  # bytes of the frame that was held, once it is complete
         cdef uint64_t first = 0  # where in `chunk` that frame ended
         cdef uint64_t at
+        cdef uint64_t keep  # where in `chunk` the frames behind what was skipped last begin
+        cdef list kept = None  # those before it
         cdef Py_ssize_t count = 0
         cdef bytes frames = b""
         if self.buffer.size and size:
@@ -59,18 +69,34 @@ cdef class ObjectSplitter:
                 return b""
             if status == FAULT:
                 raise self.refusal(self.scan, b"", 0)
-            whole = self.scan.at
-            count = 1
-        at = first
+            if self.scan.spoilt:
+                self.skip(self.scan, self.offset)
+                self.offset += self.scan.at
+                self.drop()
+            else:
+                whole = self.scan.at
+                count = 1
+        at = keep = first
         while at < size:
             scan.end = 0
             status = self.step(&scan, chunk + at, size - at)
             if status != DONE:
                 break
+            if scan.spoilt:
+                self.skip(&scan, self.offset + whole + at - first)
+                if kept is None:
+                    kept = [joined(self.buffer.bytes, whole, chunk + first, at - first)]
+                elif at > keep:
+                    kept.append(PyBytes_FromStringAndSize(<const char*>chunk + keep, at - keep))
+                keep = at + scan.at
+            else:
+                count += 1
             at += scan.at
-            count += 1
-        if count:
-            if whole or at < size or not PyBytes_CheckExact(data):
+        if whole or at > first:
+            if kept is not None:
+                kept.append(PyBytes_FromStringAndSize(<const char*>chunk + keep, at - keep))
+                frames = b"".join(kept)
+            elif whole or first or at < size or not PyBytes_CheckExact(data):
                 frames = joined(self.buffer.bytes, whole, chunk + first, at - first)
             else:
                 frames = <bytes>data
@@ -82,6 +108,19 @@ cdef class ObjectSplitter:
             self.hold(&scan, chunk + at, size - at)
         self.count = count
         return frames
+
+    cdef void forget_last(self) noexcept:
+        self.count = 0
+        if self.skipped:
+            self.skipped = 0
+            self.fault = None
+
+    cdef int skip(self, Scan* scan, uint64_t start) except -1:
+        """Leaves out the message that began at `start` of the stream."""
+        if self.skipped == 0:
+            self.fault = FrameError(*refused(scan, start, self.limit))
+        self.skipped += 1
+        return 0
 
     cdef inline Status step(self, Scan* scan, const uint8_t* data, uint64_t size) noexcept:
         cdef Status status
@@ -126,7 +165,7 @@ cdef class ObjectSplitter:
 
     def finish(self) -> bytes:
         """The stream ended: b"", or FrameError if it did so inside a frame."""
-        self.count = 0
+        self.forget_last()
         if self.buffer.size:
             refuse(self.scan, FAULT_ENDED, 0)
             raise self.refusal(self.scan, b"", 0)
@@ -164,15 +203,17 @@ cdef class ObjectSplitter:
         return found
 
 
-cdef int check(bytes payload, uint64_t max_message) except -1:
-    """Raises ValueError if `payload` is not exactly one well-formed object of at most `max_message` bytes."""
+cdef int check(bytes payload, uint64_t max_message, InvalidText invalid) except -1:
+    """Raises ValueError if `payload` is not exactly one well-formed object of at most `max_message` bytes, whose text
+    may be anything under PASS.
+    """
     cdef uint64_t size = PyBytes_GET_SIZE(payload)
     cdef Scan scan
     if size == 0 or size > max_message:
         scan.low = scan.high = size
         refuse(&scan, FAULT_MESSAGE, 0)
     else:
-        scan_begin(&scan, 0, size, True)
+        scan_begin(&scan, 0, size, True, PASS if invalid == PASS else CLOSE)
         if scan_run(&scan, <const uint8_t*>PyBytes_AS_STRING(payload), size) == DONE:
             return 0
     raise ValueError(f"payload: {FrameError(*refused(&scan, 0, max_message))}")

@@ -4,6 +4,11 @@
 cdef enum:
     DEEPEST = 128
 
+cdef enum InvalidText:  # in the order of fastserver/twins/arguments.py
+    CLOSE
+    SKIP
+    PASS
+
 cdef enum Status:
     DONE
     MORE
@@ -56,7 +61,9 @@ cdef struct Scan:
     uint64_t body  # bytes to come of the str, bin, ext or number begun
     uint32_t depth
     bint exact
-    bint text  # whether `body` is a str's
+    bint text  # whether `body` is a str's, and to be looked at
+    InvalidText invalid
+    bint spoilt  # whether it is to be skipped
     # What was wrong: where, and of which kind promising how much.
     Fault fault
     Kind kind
@@ -66,8 +73,10 @@ cdef struct Scan:
     uint64_t[DEEPEST] stack  # `left` of the containers around
 
 
-cdef inline void scan_begin(Scan* scan, uint64_t start, uint64_t end, bint exact) noexcept:
+cdef inline void scan_begin(Scan* scan, uint64_t start, uint64_t end, bint exact, InvalidText invalid) noexcept:
     scan.at = start
+    scan.invalid = invalid
+    scan.spoilt = False
     scan.end = end
     scan.slack = end - start - 1
     scan.left = 1
@@ -80,6 +89,16 @@ cdef inline Status refuse(Scan* scan, Fault fault, uint64_t at) noexcept:
     scan.fault = fault
     scan.wrong = at
     return FAULT
+
+
+cdef inline Status spoil(Scan* scan, Fault fault, uint64_t at, uint64_t low) noexcept:
+    """An element is wrong, but its length is known: the object can be skipped, if that is what is wanted."""
+    if scan.invalid == SKIP and scan.spoilt:
+        return DONE
+    scan.low = low
+    refuse(scan, fault, at)
+    scan.spoilt = scan.invalid == SKIP
+    return DONE if scan.spoilt else FAULT
 
 
 cdef Status scan_run(Scan* scan, const uint8_t* data, uint64_t size) noexcept:
@@ -205,7 +224,7 @@ cdef Status pass_head(Scan* scan, const uint8_t* data, uint64_t size) noexcept:
     scan.left -= 1
     if not container:
         scan.body = low
-        scan.text = said.kind == STR
+        scan.text = said.kind == STR and scan.invalid != PASS and not scan.spoilt
     elif low:
         scan.stack[scan.depth] = scan.left
         scan.depth += 1
@@ -223,14 +242,13 @@ cdef Status check_ext(
     if data[code] != 0xFF or length == 4:
         return DONE
     if length != 8 and length != 12:
-        scan.low = length
-        return refuse(scan, FAULT_TIMESTAMP, scan.at)
+        return spoil(scan, FAULT_TIMESTAMP, scan.at, length)
     there = min(<uint64_t>4, size - code - 1)
     for known in range(4):
         least = least << 8 | (data[code + 1 + known] if known < there else 0)
     # In 8 bytes the nanoseconds are the upper 30 bits, in 12 the first 32.
     if (least >> 2 if length == 8 else least) > most_nanoseconds:
-        return refuse(scan, FAULT_NANOSECONDS, scan.at)
+        return spoil(scan, FAULT_NANOSECONDS, scan.at, 0)
     return DONE if there == 4 else MORE
 
 
@@ -241,10 +259,13 @@ cdef Status pass_body(Scan* scan, const uint8_t* data, uint64_t size) noexcept:
     cdef bint wrong = False
     if scan.text:
         reached = pass_text(data, scan.at, stop, scan.at + scan.body, &wrong)
+    if wrong:
+        if spoil(scan, FAULT_TEXT, reached, 0) == FAULT:
+            return FAULT
+        scan.text = False
+        reached = stop
     scan.body -= reached - scan.at
     scan.at = reached
-    if wrong:
-        return refuse(scan, FAULT_TEXT, reached)
     return MORE if scan.body else DONE
 
 

@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 Mode = Literal["lines", "msgpack", "msgpack-stream"]
 Policy = Literal["disconnect", "drop-oldest", "drop-newest", "latest", "block"]
+InvalidText = Literal["close", "skip", "pass"]
 HandlerErrors = Literal["close", "keep"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
@@ -182,6 +183,13 @@ class Config:
     # 1 MiB as in NATS (max_payload).
     max_message: Written[int] = _setting(
         MIB, "Longest payload of one message; a peer that exceeds it is closed.", unit="bytes", low=1, high=GIB
+    )
+    # As it always was, and as NATS closes a client that breaks the protocol.
+    invalid_text: InvalidText = _setting(
+        "close",
+        "What becomes of a msgpack message with a str that is not UTF-8: its sender is closed; it is skipped; or it is "
+        "passed on as it is.",
+        choices=get_args(InvalidText),
     )
     # Off: any page in a browser on this machine can post lines to a port of its loopback address.
     allow_http_lines: Written[bool] = _setting(

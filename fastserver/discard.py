@@ -10,6 +10,8 @@ class Discard:
 
     count = 0
     held = 0
+    skipped = 0
+    fault = None
 
     def feed(self, data: bytes | bytearray | memoryview, /) -> bytes:
         return b""

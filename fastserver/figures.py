@@ -27,6 +27,8 @@ class Counts:
     waiting_messages: int = 0
     """Messages it sent that wait for an async handler."""
     waiting_bytes: int = 0
+    skipped_messages: int = 0
+    """Messages it sent that went no further, since their text is not UTF-8 (`invalid_text`)."""
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*map(add, _counters(self), _counters(other)))

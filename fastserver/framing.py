@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from fastserver.errors import FrameError
 
 __all__ = ["COMPILED", "FRAMINGS", "Framing", "Message", "Messages", "Splitter", "crowded"]
 
@@ -52,6 +53,14 @@ class Splitter(Protocol):
     def held(self) -> int:
         """Bytes kept of the one frame that is not complete; at most the limit and the framing around it."""
 
+    @property
+    def skipped(self) -> int:
+        """How many messages the last `feed` left out of what it gave; 0 unless `invalid_text` is `skip`."""
+
+    @property
+    def fault(self) -> FrameError | None:
+        """What was wrong with the first of them."""
+
     def feed(self, data: bytes | bytearray | memoryview, /) -> bytes:
         """Takes the next bytes of the stream, gives every frame they complete, in wire form, `b""` if none.
 
@@ -78,11 +87,22 @@ class Splitter(Protocol):
         """`payload` in wire form; ValueError, which says what, where and the limit, if it cannot be one."""
 
 
+class MakeSplitter(Protocol):
+    """Makes a splitter."""
+
+    def __call__(self, max_message: int, invalid_text: str = "close") -> Splitter:
+        """One for payloads of at most `max_message` bytes (1 or more).
+
+        `invalid_text` is what becomes of a msgpack message with a str that is not UTF-8: `close` refuses it, `skip`
+        leaves it out, and one with a malformed timestamp too, `pass` gives it as it is. ValueError for anything else.
+        """
+
+
 class Framing(NamedTuple):
-    """How frames lie in a byte stream. `splitter` takes the longest payload allowed, in bytes (1 or more)."""
+    """How frames lie in a byte stream."""
 
     name: str
-    splitter: Callable[[int], Splitter]
+    splitter: MakeSplitter
     compiled: bool
 
 

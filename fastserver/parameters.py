@@ -76,6 +76,8 @@ def packing(mode: str, default: Callable[[Any], Any] | None) -> Callable[[Any], 
     def pack(value: Any) -> Any:
         try:
             return msgpack.packb(value, default=default)
+        except UnicodeEncodeError:  # bytes that are not UTF-8, as `message.value` has them: for the splitter to judge
+            return msgpack.packb(value, default=default, unicode_errors="surrogateescape")
         except OverflowError as error:  # an integer of more than 64 bits
             raise ValueError(f"msgpack has no room for this value: {error}") from None
         except BufferError:

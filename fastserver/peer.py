@@ -180,6 +180,7 @@ class Peer(Account, asyncio.Protocol):
             last_message_at=None if self.last_message is None else wall - (now - self.last_message),
             messages_in=self.messages_in,
             bytes_in=self.bytes_in,
+            skipped_messages=self._server.peers.skipped[self.id],
             offered_messages=offered_messages,
             offered_bytes=offered_bytes,
             messages_out=offered_messages - pending_messages - dropped_messages,
@@ -504,9 +505,24 @@ class Peer(Account, asyncio.Protocol):
             self.last_message = self._server.time()
             self._server.receive(self, frames, messages)
 
+    def _skipped(self) -> int:
+        messages = self.splitter.skipped
+        self._server.peers.skipped[self.id] += messages
+        self._server.log.line(
+            WARNING,
+            "peer %(id)d %(address)s sent what is no message, skipped%(more)s: %(error)s",
+            id=self.id,
+            address=self.address,
+            more="" if messages == 1 else f" with {messages - 1} more",
+            error=str(self.splitter.fault),
+        )
+        return messages
+
     def _frame_error(self, error: FrameError) -> None:
         self._deliver_held()
         self._received(error.frames, error.count)
+        if self.splitter.skipped:
+            self._skipped()
         self._server.log.line(
             WARNING,
             "peer %(id)d %(address)s sent what is no message: %(error)s",

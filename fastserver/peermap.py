@@ -31,6 +31,8 @@ class PeerMap:
         """How many connections were refused, by close reason."""
         self.throttled: Counter[str] = Counter()
         """How often a peer was read no further for a while, by the setting that it went over."""
+        self.skipped: Counter[int] = Counter()
+        """Messages that were skipped (`invalid_text`), by the id of the connected peer that sent them."""
         self._peers: dict[int, Peer] = {}
         self._ids = count(1)
         self.gone = Counts()
@@ -58,6 +60,7 @@ class PeerMap:
         """Forget `peer`, which is closed, but for its figures."""
         del self._peers[peer.id]  # first: whatever else fails, it is not there any more
         figures = peer.figures()
+        self.skipped.pop(peer.id, None)
         self.closed.append(figures)
         self.gone += figures
         self.reasons[str(figures.reason)] += 1

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
 from fastserver.errors import CloseReason
-from fastserver.figures import Figures
+from fastserver.figures import Counts, Figures
 from fastserver.listen import Listener, Role
 from fastserver.log import logger, tell
 from fastserver.peermap import PeerMap
@@ -71,7 +71,8 @@ class Gathered:
         tell(
             "report: %(connected)d peers connected, %(accepted)d since start, %(messages_in)d messages "
             "(%(bytes_in)d bytes) in, %(messages_out)d messages (%(bytes_out)d bytes) out, "
-            "%(pending_messages)d pending, %(dropped_messages)d dropped, %(refused)d connections refused",
+            "%(pending_messages)d pending, %(dropped_messages)d dropped, %(refused)d connections refused"
+            + skipped(self._total),
             {
                 "connected": self._connected,
                 "accepted": self._accepted,
@@ -89,6 +90,11 @@ class Gathered:
             )
 
 
+def skipped(counts: Counts) -> str:
+    """What a log line says of messages that were skipped, if any were."""
+    return ", %(skipped_messages)d skipped" if counts.skipped_messages else ""
+
+
 def furthest(figures: list[Figures], most: int) -> list[Figures]:
     """At most that many of `figures`, the furthest behind first."""
     return sorted(figures, key=lambda one: one.pending_bytes, reverse=True)[:most]
@@ -99,8 +105,9 @@ def stopped(peers: PeerMap) -> None:
     totals = peers.totals()
     logger.info(
         "stopped: %(peers)d peers served, %(messages_in)d messages in, %(messages_out)d out, "
-        "%(dropped)d dropped, %(shutdown)d of them by shutdown",
+        "%(dropped)d dropped, %(shutdown)d of them by shutdown" + skipped(totals),
         {
+            "skipped_messages": totals.skipped_messages,
             "peers": peers.accepted,
             "messages_in": totals.messages_in,
             "messages_out": totals.messages_out,

@@ -32,7 +32,7 @@ from fastserver.once import Once
 from fastserver.pacing import Pacing
 from fastserver.peer import CLOSE_TIMEOUT, Peer
 from fastserver.peermap import PeerMap
-from fastserver.report import listening, report, stopped
+from fastserver.report import listening, report, skipped, stopped
 from fastserver.slowconsumer import SlowConsumers
 from fastserver.throttle import Throttle
 from fastserver.timeouts import Timeouts
@@ -93,6 +93,7 @@ class Server:
             self.pacing,
             self.config.flush_interval,
         )
+        self.flush.skips = self.config.invalid_text == "skip"
         self.link = SocketLink()
         self.handlers = Handlers(self.config.max_waiting, self._handler_failed)
         self.content_level = DEBUG
@@ -339,11 +340,11 @@ class Server:
 
     def splitter(self) -> Splitter:
         """A splitter for one more stream of a peer."""
-        return self.framing.splitter(self.config.max_message)
+        return self.framing.splitter(self.config.max_message, self.config.invalid_text)
 
     def resplitter(self) -> Splitter:
         """A splitter for frames we have: the limit of the peers is not for them, some are notices of our own."""
-        return self.framing.splitter(UNLIMITED)
+        return self.framing.splitter(UNLIMITED, "pass")
 
     def accept(self, listener: Listener) -> Peer:
         """A peer for the next connection to `listener`."""
@@ -454,7 +455,8 @@ class Server:
         self.log.line(
             INFO,
             "peer %(id)d %(address)s disconnected: %(reason)s; %(messages_in)d messages (%(bytes_in)d bytes) in, "
-            "%(messages_out)d messages (%(bytes_out)d bytes) out, %(dropped_messages)d messages dropped",
+            "%(messages_out)d messages (%(bytes_out)d bytes) out, %(dropped_messages)d messages dropped"
+            + skipped(figures),
             **figures.fields(),
         )
 

@@ -38,6 +38,7 @@ class Timeouts:
         self._slow = config.slow_after
         self._behind = config.max_pending // 4
         self._slow_consumers = slow_consumers
+        self._skipped = peers.skipped
         limits = (self._message, self._idle, self._slow)
         shortest = min((limit for limit in limits if limit is not None), default=None)
         self._rounds = None if shortest is None else Rounds(peers, shortest / LOOKS, self._look)
@@ -73,9 +74,10 @@ class Timeouts:
             self._begun.pop(peer, None)
             return 0.0
         now = peer.read_time
+        heard = peer.messages_in + self._skipped[peer.id]
         messages, since = self._begun.get(peer, (-1, now))
-        if messages != peer.messages_in:
-            self._begun[peer] = (peer.messages_in, now)
+        if messages != heard:
+            self._begun[peer] = (heard, now)
             return 0.0
         return now - since
 

@@ -41,33 +41,52 @@ def both(*names: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("make", makes)
 
 
+Fault = tuple[str, int, int | None]
+
+
 class Outcome(NamedTuple):
-    """What a stream came to: frames, how many, the first refusal, the bytes fed when it was raised."""
+    """What a stream came to: frames, how many, the first refusal, the bytes fed when it was raised; how many messages
+    were skipped, and what was wrong with the first.
+    """
 
     frames: bytes
     count: int
-    refusal: tuple[str, int, int | None] | None
+    refusal: Fault | None
     fed: int
+    skipped: int = 0
+    fault: Fault | None = None
+
+    @property
+    def whatever_the_cuts(self) -> tuple[object, ...]:
+        """All that does not depend on how the stream was cut."""
+        return self.frames, self.count, self.refusal, self.skipped, self.fault
 
 
 def outcome(make: Callable[[int], Any], limit: int, pieces: Iterable[bytes], finish: bool = True) -> Outcome:
     """Feeds the pieces to a new splitter until one is refused."""
     splitter = make(limit)
     frames = b""
-    count = fed = 0
-    try:
-        for piece in pieces:
-            fed += len(piece)
-            frames += splitter.feed(piece)
+    count = fed = skipped = 0
+    fault: Fault | None = None
+    refusal: Fault | None = None
+    calls = [*((splitter.feed, piece) for piece in pieces), *([(splitter.finish,)] if finish else [])]
+    for call, *data in calls:
+        fed += sum(map(len, data))
+        try:
+            frames += call(*data)
             count += splitter.count
-        if finish:
-            frames += splitter.finish()
-            count += splitter.count
-    except FrameError as error:
-        assert (splitter.count, splitter.held) == (0, 0)
-        refusal = error.saw, error.offset, error.limit
-        return Outcome(frames + error.frames, count + error.count, refusal, fed)
-    return Outcome(frames, count, None, fed)
+        except FrameError as error:
+            assert (splitter.count, splitter.held) == (0, 0)
+            frames += error.frames
+            count += error.count
+            refusal = error.saw, error.offset, error.limit
+        assert (splitter.fault is not None) == (splitter.skipped > 0)
+        skipped += splitter.skipped
+        if splitter.fault is not None and fault is None:
+            fault = splitter.fault.saw, splitter.fault.offset, splitter.fault.limit
+        if refusal is not None:
+            break
+    return Outcome(frames, count, refusal, fed, skipped, fault)
 
 
 def every_cut(stream: bytes) -> Iterable[list[bytes]]:
@@ -83,7 +102,7 @@ def check_every_cut(make: Callable[[int], Any], limit: int, stream: bytes) -> Ou
     bytewise = outcome(make, limit, [stream[at : at + 1] for at in range(len(stream))])
     for pieces in every_cut(stream):
         found = outcome(make, limit, pieces)
-        assert found[:3] == bytewise[:3]
+        assert found.whatever_the_cuts == bytewise.whatever_the_cuts
         fed = 0
         for piece in pieces:
             if fed >= bytewise.fed:
@@ -102,4 +121,5 @@ def steps(make: Callable[[int], Any], limit: int, pieces: Iterable[bytes]) -> li
             seen.append((call(), splitter.count, splitter.held))
         except FrameError as error:
             seen.append((*error.args, splitter.count, splitter.held))
+        seen.append((splitter.skipped, None if splitter.fault is None else splitter.fault.args))
     return seen

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +19,7 @@ from fastserver.errors import FrameError
 ALL = ("lines", "msgpack", "msgpack-stream")
 FRAMES = {"lines": b"hi\r\n", "msgpack": b"\x00\x00\x00\x03\xa2hi", "msgpack-stream": b"\xa2hi"}
 PARTIAL = {"lines": b"hi", "msgpack": b"\x00\x00\x00\x03\xa2h", "msgpack-stream": b"\xa2h"}
+INVALID_TEXT = st.sampled_from(["close", "skip", "pass"])
 WRONG = {"lines": b"x" * 101, "msgpack": b"\x00\x00\x00\x00", "msgpack-stream": b"\xc1"}
 
 
@@ -71,6 +73,15 @@ def test_what_can_be_read_cannot_be_set(make) -> None:
     splitter = make(100)
     with pytest.raises(AttributeError):
         splitter.held = 1
+
+
+@both(*ALL)
+def test_what_can_become_of_invalid_text(make) -> None:
+    for known in ("close", "skip", "pass"):
+        splitter = make(100, known)
+        assert (splitter.skipped, splitter.fault) == (0, None)
+    with pytest.raises(ValueError, match="invalid_text must be close, skip or pass, not 'drop'"):
+        make(100, "drop")
 
 
 @both(*ALL)
@@ -175,7 +186,9 @@ def test_what_is_held_goes_when_the_splitter_goes(make) -> None:
 def test_the_compiled_splitter_does_what_its_twin_does(name: str, data: st.DataObject) -> None:
     pieces = data.draw(cut(STREAMS[name]))
     limit = data.draw(st.sampled_from([1, 2, 3, 7, 12, 13, 20, 64, 4096]))
-    assert steps(COMPILED[name], limit, pieces) == steps(TWINS[name], limit, pieces)
+    kept = data.draw(INVALID_TEXT)
+    compiled, twin = (partial(kind[name], invalid_text=kept) for kind in (COMPILED, TWINS))
+    assert steps(compiled, limit, pieces) == steps(twin, limit, pieces)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -185,7 +198,9 @@ def test_no_cut_changes_what_a_stream_comes_to(name: str, data: st.DataObject) -
     pieces = data.draw(cut(STREAMS[name]))
     limit = data.draw(st.sampled_from([1, 3, 12, 20, 4096]))
     stream = b"".join(pieces)
-    for make in (TWINS[name], COMPILED.get(name, TWINS[name])):
+    kept = data.draw(INVALID_TEXT)
+    for kind in (TWINS[name], COMPILED.get(name, TWINS[name])):
+        make = partial(kind, invalid_text=kept)
         bytewise = outcome(make, limit, [stream[at : at + 1] for at in range(len(stream))])
-        assert outcome(make, limit, [stream])[:3] == bytewise[:3]
-        assert outcome(make, limit, pieces)[:3] == bytewise[:3]
+        assert outcome(make, limit, [stream]).whatever_the_cuts == bytewise.whatever_the_cuts
+        assert outcome(make, limit, pieces).whatever_the_cuts == bytewise.whatever_the_cuts

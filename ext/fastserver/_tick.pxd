@@ -21,7 +21,7 @@ cdef class Tick:
     cdef public _batch.Collector relaying, _last
     cdef public set behind
     cdef public double room
-    cdef public bint shown, _scheduled, _writing
+    cdef public bint shown, skips, _scheduled, _writing
     cdef public list _dirty, _resting, _stalled, _broken
     cdef public Stretch _stretch
     cdef public long long published, hold_at, most, _order, _flushed, _speaker

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import sys
 
+CLOSE, SKIP, PASS = range(3)
+INVALID_TEXT = ("close", "skip", "pass")
+"""What can become of a message with text that is not UTF-8, in the order of the numbers above."""
+
 
 def limit(max_message: int) -> int:
     """`max_message` (bytes); ValueError if it is under 1 or beyond what memory can hold."""
     if not 1 <= max_message <= sys.maxsize:
         raise ValueError(f"max_message must be 1 to {sys.maxsize} bytes, not {max_message}")
     return max_message
+
+
+def invalid(text: str) -> int:
+    """The number of `text`; ValueError if it is none of `INVALID_TEXT`."""
+    if text not in INVALID_TEXT:
+        raise ValueError(f"invalid_text must be close, skip or pass, not {text!r}")
+    return INVALID_TEXT.index(text)
 
 
 def octets(data: bytes | bytearray | memoryview) -> bytes:

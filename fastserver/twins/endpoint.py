@@ -108,6 +108,8 @@ class Endpoint:
                     self._server.log.messages(self, self.splitter, frames, messages)
                 tick.pass_on(self.id, self.member, frames, messages)
                 self.last_message = tick.began
+        if tick.skips and self.splitter.skipped:
+            messages += self._skipped()
         tick.room -= size
         if size >= READ_SIZE or tick.behind or self.throttle is not None or tick.room < 0:
             self._brake(size, messages)
@@ -118,6 +120,10 @@ class Endpoint:
 
     def _pace(self, frames: bytes, messages: int) -> None:
         """It sent `frames`, complete, that many messages. Pass them on if nobody has to be waited for, or hold them."""
+        raise NotImplementedError
+
+    def _skipped(self) -> int:
+        """How many messages its splitter has just left out, which are counted."""
         raise NotImplementedError
 
     def _brake(self, size: int, messages: int) -> None:

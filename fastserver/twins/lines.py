@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastserver.errors import FrameError
 from fastserver.twins import refusals
-from fastserver.twins.arguments import limit, octets
+from fastserver.twins.arguments import invalid, limit, octets
 from fastserver.twins.message import P
 from fastserver.twins.messages import Messages, messages_of
 
@@ -17,7 +17,11 @@ class LinesSplitter:
 
     __slots__ = ("_dead", "_held", "_max", "_offset", "count")
 
-    def __init__(self, max_message: int) -> None:
+    skipped = 0
+    fault = None
+
+    def __init__(self, max_message: int, invalid_text: str = "close") -> None:
+        invalid(invalid_text)  # of no concern to lines
         self.count = 0
         self._max = limit(max_message)
         self._held = bytearray()

@@ -29,10 +29,10 @@ class MsgpackSplitter(ObjectSplitter):
             return None
         if low == 0:
             raise FrameError(refusals.EMPTY, start)
-        return Scan(start + PREFIX, start + PREFIX + low, True)
+        return Scan(start + PREFIX, start + PREFIX + low, True, self._invalid)
 
     def frame(self, payload: bytes | bytearray | memoryview, /) -> bytes:
         """`payload`, one packed object, after its length; ValueError if it is not one or over the limit."""
         body = octets(payload)
-        check(body, min(self._max, LONGEST))
+        check(body, min(self._max, LONGEST), self._invalid)
         return len(body).to_bytes(PREFIX, "big") + body

@@ -9,6 +9,7 @@ import codecs
 
 from fastserver.errors import FrameError
 from fastserver.twins import refusals
+from fastserver.twins.arguments import CLOSE, PASS, SKIP
 
 DEEPEST = 128  # containers within each other; a decoder may recurse, and its stack is finite
 NANOSECONDS = 999_999_999
@@ -68,13 +69,16 @@ class Scan:
 
     It must end exactly at `end` if `exact`, else at `end` at the latest. Positions are indexes into what
     `run` is given. `at`: the next byte to look at. `slack`: bytes left over if every element still
-    promised took one byte, the least it can; an element that needs more than that cannot fit.
+    promised took one byte, the least it can; an element that needs more than that cannot fit. `fault`, under
+    SKIP: the first text or timestamp in it that is none (what, where, the limit); what else is wrong is refused.
     """
 
-    __slots__ = ("_body", "_end", "_exact", "_left", "_limit", "_slack", "_stack", "_text", "at")
+    __slots__ = ("_body", "_end", "_exact", "_invalid", "_left", "_limit", "_slack", "_stack", "_text", "at", "fault")
 
-    def __init__(self, start: int, end: int, exact: bool) -> None:
+    def __init__(self, start: int, end: int, exact: bool, invalid: int) -> None:
         self.at = start
+        self.fault: tuple[str, int, int | None] | None = None
+        self._invalid = invalid
         self._end = end
         self._exact = exact
         self._limit = None if exact else end - start
@@ -88,6 +92,9 @@ class Scan:
         """`run` will be given the same bytes at indexes `by` lower."""
         self.at -= by
         self._end -= by
+        if self.fault is not None:
+            saw, at, limit = self.fault
+            self.fault = saw, at - by, limit
 
     def run(self, data: bytes | bytearray) -> bool:
         """Whether the object is complete in `data`, which goes on from what the last run was given.
@@ -136,14 +143,18 @@ class Scan:
                 raise FrameError(refusals.SHORT, self.at)
         if len(field) < width:
             return False
-        if kind == EXT and not self._check_ext(data, self.at + 1 + width, low):
-            return False
+        if kind == EXT:
+            try:
+                if not self._check_ext(data, self.at + 1 + width, low):
+                    return False
+            except FrameError as error:
+                self._spoil(error)
         self._slack -= head + low * unit
         self.at += 1 + head
         self._left -= 1
         if not container:
             self._body = low
-            self._text = kind == STR
+            self._text = kind == STR and self._invalid != PASS and self.fault is None
         elif low:
             self._stack.append(self._left)
             self._left = low * unit
@@ -168,10 +179,21 @@ class Scan:
         """Takes what is there of a str, bin, ext or number; False if that is not all of it."""
         took = min(self._body, len(data) - self.at)
         if self._text:
-            took = self._check_text(data[self.at : self.at + took])
+            try:
+                took = self._check_text(data[self.at : self.at + took])
+            except FrameError as error:
+                self._spoil(error)
+                self._text = False
         self.at += took
         self._body -= took
         return not self._body
+
+    def _spoil(self, error: FrameError) -> None:
+        """An element is wrong, but its length is known: the object can be skipped. Raises it where it is not to be."""
+        if self._invalid != SKIP:
+            raise error
+        if self.fault is None:
+            self.fault = error.saw, error.offset, error.limit
 
     def _check_text(self, text: bytes | bytearray) -> int:
         """How many of these next bytes of a str are whole characters."""
@@ -189,13 +211,15 @@ class Scan:
         return took
 
 
-def check(payload: bytes, max_message: int) -> None:
-    """Raises ValueError if `payload` is not exactly one well-formed object of at most `max_message` bytes."""
+def check(payload: bytes, max_message: int, invalid: int = CLOSE) -> None:
+    """Raises ValueError if `payload` is not exactly one well-formed object of at most `max_message` bytes, whose text
+    may be anything under PASS.
+    """
     try:
         if not payload:
             raise FrameError(refusals.EMPTY, 0)
         if len(payload) > max_message:
             raise FrameError(refusals.size(refusals.MESSAGE, len(payload), len(payload)), 0, max_message)
-        Scan(0, len(payload), True).run(payload)
+        Scan(0, len(payload), True, PASS if invalid == PASS else CLOSE).run(payload)
     except FrameError as error:
         raise ValueError(f"payload: {error}") from None

@@ -13,10 +13,10 @@ class MsgpackStreamSplitter(ObjectSplitter):
     __slots__ = ()
 
     def _begin(self, data: bytes | bytearray, start: int) -> Scan | None:
-        return Scan(start, start + self._max, False)
+        return Scan(start, start + self._max, False, self._invalid)
 
     def frame(self, payload: bytes | bytearray | memoryview, /) -> bytes:
         """`payload`, one packed object, as it is; ValueError if it is not one, or over the limit."""
         body = octets(payload)
-        check(body, self._max)
+        check(body, self._max, self._invalid)
         return body

@@ -6,20 +6,27 @@ from abc import ABC, abstractmethod
 
 from fastserver.errors import FrameError
 from fastserver.twins import refusals
-from fastserver.twins.arguments import limit, octets
+from fastserver.twins.arguments import invalid, limit, octets
 from fastserver.twins.message import P
 from fastserver.twins.messages import Messages, messages_of
 from fastserver.twins.msgpack_scan import Scan
 
 
 class ObjectSplitter(ABC):
-    """Cuts a byte stream into frames that hold one msgpack object each, of at most `max_message` bytes."""
+    """Cuts a byte stream into frames that hold one msgpack object each, of at most `max_message` bytes.
 
-    __slots__ = ("_dead", "_held", "_max", "_offset", "_scan", "count")
+    `invalid_text` is what becomes of one with text that is not UTF-8: `close` refuses it, `skip` leaves it out, and
+    one with a malformed timestamp too, `pass` gives it as it is.
+    """
 
-    def __init__(self, max_message: int) -> None:
+    __slots__ = ("_dead", "_held", "_invalid", "_max", "_offset", "_scan", "count", "fault", "skipped")
+
+    def __init__(self, max_message: int, invalid_text: str = "close") -> None:
         self.count = 0
+        self.skipped = 0
+        self.fault: FrameError | None = None
         self._max = limit(max_message)
+        self._invalid = invalid(invalid_text)
         self._held = bytearray()
         self._scan: Scan | None = None  # of what is held, None while even its prefix is incomplete
         self._offset = 0  # of the first byte held, in the stream
@@ -36,7 +43,8 @@ class ObjectSplitter(ABC):
 
     def feed(self, data: bytes | bytearray | memoryview, /) -> bytes:
         """Takes the next bytes of the stream, gives every frame they complete; FrameError at a wrong one."""
-        self.count = 0
+        self.count = self.skipped = 0
+        self.fault = None
         self._check_alive()
         chunk: bytes | bytearray = octets(data)
         if self._held:
@@ -44,6 +52,8 @@ class ObjectSplitter(ABC):
             chunk = self._held
         scan, self._scan = self._scan, None
         count = start = 0
+        kept: list[bytes | bytearray] = []  # the frames before what was skipped last
+        keep = 0  # where those behind it begin
         fault: FrameError | None = None
         try:
             while start < len(chunk):
@@ -51,12 +61,19 @@ class ObjectSplitter(ABC):
                     scan = self._begin(chunk, start)
                 if scan is None or not scan.run(chunk):
                     break
+                if scan.fault is None:
+                    count += 1
+                else:
+                    kept.append(chunk[keep:start])
+                    keep = scan.at
+                    self._skip(*scan.fault)
                 start = scan.at
                 scan = None
-                count += 1
         except FrameError as error:
             fault = error
-        frames = bytes(chunk[:start]) if count else b""
+        frames = bytes(chunk[keep:start]) if count else b""
+        if kept:
+            frames = b"".join([*kept, frames])
         if fault is not None:
             self._dead = FrameError(fault.saw, self._offset + fault.offset, fault.limit)
             self._held = bytearray()
@@ -72,7 +89,8 @@ class ObjectSplitter(ABC):
 
     def finish(self) -> bytes:
         """The stream ended: b"", or FrameError if it did so inside a frame."""
-        self.count = 0
+        self.count = self.skipped = 0
+        self.fault = None
         self._check_alive()
         if self._held:
             self._dead = FrameError(refusals.ENDED, self._offset)
@@ -97,6 +115,11 @@ class ObjectSplitter(ABC):
             ends.append(end)
             at = end
         return messages_of(peer, frames, start, ends, head, True)
+
+    def _skip(self, saw: str, at: int, limit: int | None) -> None:
+        if self.fault is None:
+            self.fault = FrameError(saw, self._offset + at, limit)
+        self.skipped += 1
 
     def _check_alive(self) -> None:
         if self._dead is not None:

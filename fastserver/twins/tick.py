@@ -70,6 +70,7 @@ class Tick:
         "relaying",
         "room",
         "shown",
+        "skips",
         "time",
     )
 
@@ -81,6 +82,8 @@ class Tick:
         """Where what peers send is published at once, by who sent it; None if handlers get it, or all get the echo."""
         self.shown = False
         """Whether the log shows what is relayed."""
+        self.skips = False
+        """Whether splitters may leave out messages with invalid text."""
         self.behind: set[Any] = set()
         """Peers that have not taken all they were offered."""
         self.room = float("inf")
