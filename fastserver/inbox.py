@@ -169,7 +169,8 @@ class Inbox:
             self._start()
         else:
             self.handlers.at_rest(self)
-            if not self.handlers.asynchronous and not self._waiting and self.peer.inbox is self:
+            needed = self.handlers.asynchronous and not self.peer.closed
+            if not needed and not self._waiting and self.peer.inbox is self:
                 self.peer.inbox = None
 
     async def _handle(self, frames: bytes, waiting: int) -> None:

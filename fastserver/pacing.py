@@ -153,6 +153,7 @@ class Pacing:
             self._dues = [entry for entry in self._dues if not entry[2].gone]
             heapify(self._dues)
         if not self._waited:
+            self._dues.clear()
             self._server.flush.hold_at = NEVER
         self._release_soon()
 

@@ -243,6 +243,8 @@ class Peer(Account, asyncio.Protocol):
         finally:
             self._closing = self.closed = True
             self.link.forget(self)
+            # What knows the peer, so that it is freed without the garbage collector.
+            self.member = self.throttle = self._deadline = None
             self._server.disconnected(self)
 
     def write_failed(self) -> None:
