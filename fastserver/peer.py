@@ -269,8 +269,10 @@ class Peer(Account, asyncio.Protocol):
         return self.splitter.held + held + (0 if self.inbox is None else self.inbox.bytes)
 
     def cut_off(self, reason: CloseReason) -> None:
-        """End the connection, and drop what its transport was not given; at once, if no last word was asked for."""
-        if not self._server.config.last_word:
+        """End the connection, and drop what its link was not given; at once, if no last word was asked for or can be
+        said.
+        """
+        if self.error or not self._server.config.last_word:
             self.abort(reason)
         elif not self._closing:
             self._closing = True
