@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Final, cast
 
 from fastserver.backlog import Part
-from fastserver.descriptors import unacknowledged
+from fastserver.descriptors import kernel_memory, unacknowledged
 from fastserver.fastpath import Endpoint, Member
 from fastserver.link import TRANSPORT, Link
 
@@ -110,6 +110,11 @@ class Account(Endpoint):
         which takes in lumps of a third of its send buffer."""
         held = 0 if self.descriptor < 0 else unacknowledged(self.descriptor)
         return max(0, self.delivered_bytes - held)
+
+    @property
+    def kernel_bytes(self) -> int:
+        """Memory that the kernel holds of what it was sent and has not taken, as far as can be told."""
+        return 0 if self.descriptor < 0 else kernel_memory(self.descriptor)
 
     def kept(self) -> dict[int, int]:
         """Whatever is in memory so that it can be given to this peer: the identity of each thing, and its bytes."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+import struct
 import sys
 from array import array
 from collections.abc import Iterator
@@ -24,6 +25,10 @@ if sys.platform != "win32":
 
 TCP_INFO_SIZE: Final = 104
 """Bytes of a `struct tcp_info` that are looked at; Linux has had that many since 2.6."""
+
+SO_MEMINFO: Final = 55
+MEMINFO: Final = struct.Struct("6I")
+"""The first fields of what SO_MEMINFO tells: read, limit, sent, limit, set aside, queued."""
 
 RESERVE: Final = 64
 """Descriptors no peer may take: they serve the log, name look-ups, and the next accept."""
@@ -138,6 +143,21 @@ def borrowed(descriptor: int) -> Iterator[socket.socket]:
         yield sock
     finally:
         sock.detach()
+
+
+def kernel_memory(descriptor: int) -> int:
+    """Bytes of memory that the kernel holds of what was sent to the socket `descriptor`, with its overhead: what waits
+    to be sent or acknowledged (SO_MEMINFO, linux/sock_diag.h). 0 where it cannot be told.
+    """
+    if sys.platform != "linux":
+        return 0
+    try:
+        with borrowed(descriptor) as sock:
+            told = sock.getsockopt(socket.SOL_SOCKET, SO_MEMINFO, MEMINFO.size)
+    except OSError:
+        return 0
+    _, _, sent, _, _, queued = MEMINFO.unpack(told)  # a Unix socket counts as sent what its peer has not read
+    return int(max(sent, queued))
 
 
 def tcp_info(descriptor: int) -> bytes:

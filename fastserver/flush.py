@@ -203,6 +203,7 @@ class Flush(Tick):
                 if member in member.channel.ready:
                     member.channel.fall_behind(member)
             self.behind.add(peer)
+            self.room -= peer.kernel_bytes
             self.pacing.watch(peer)
             if len(self.behind) == 1:
                 self._check_at = self._flushed + self._max_pending

@@ -1,8 +1,9 @@
 """Memory: what is held for all peers, and who is closed when it is too much.
 
-Held are batches that some peer has not taken, each once however many wait for it; unfinished incoming messages; and
-messages that wait for handlers. What is held grows by no more than what is received and flushed, so it is added up
-only when as much as there was room for has come.
+Held are batches that some peer has not taken, each once however many wait for it; what the kernel holds for peers
+that are behind; unfinished incoming messages; and messages that wait for handlers. What is held grows by no more than
+what is received and flushed, and by what the kernel holds for a peer when it falls behind, so it is added up only when
+as much as there was room for has come.
 """
 
 from __future__ import annotations
@@ -66,6 +67,9 @@ class Held:
                 self.total += incoming
         for peer in server.flush.behind:
             self._pending[peer] = peer.pending_bytes
+            kernel = peer.kernel_bytes
+            self._alone[peer] += kernel
+            self.total += kernel
             things = self._things[peer] = []
             for thing, size in peer.kept().items():
                 self._size[thing] = size

@@ -61,7 +61,7 @@ class Scene:
 
     async def stuff(self, peer: Peer, line: bytes) -> None:
         """Send lines until the kernel takes no more for `peer`, which reads nothing."""
-        while not peer.stuck:
+        while not peer.stuck and peer.reason is None:
             peer.send(line)
             self.server.flush.run()
 
@@ -372,3 +372,19 @@ def test_the_kernel_holds_no_more_than_the_send_buffer(run: Run) -> None:
         assert max(sizes) < 256 * 1024
 
     run(main, send_buffer=16 * 1024)
+
+
+def test_what_the_kernel_holds_for_peers_that_are_behind_counts_as_memory(run: Run) -> None:
+    async def main(scene: Scene) -> None:
+        for _ in range(20):
+            await scene.connect(receive_buffer=4096)
+        line = b"x" * 9999
+        while not scene.left:
+            scene.tell(line)
+            await asyncio.sleep(0)
+        behind = [peer for peer in scene.server.peers if peer.stuck]
+        assert sum(peer.kernel_bytes for peer in behind) <= 4 * 1024 * 1024
+        assert {figures.reason for figures in scene.left} == {"memory"}
+
+    if sys.platform == "linux":
+        run(main, max_memory=4 * 1024 * 1024, max_message=10_000)
