@@ -7,7 +7,7 @@ at once, and what came when that is a second ago.
 from __future__ import annotations
 
 from collections import Counter, deque
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 from fastserver.errors import CloseReason
 from fastserver.networks import IP
@@ -63,6 +63,11 @@ class Addresses:
                 del self._connects[origin]
 
 
-def origin(ip: IP) -> str:
-    """What `ip` counts as: an IPv6 address as its /64, of which one host can have every address."""
-    return str(ip) if isinstance(ip, IPv4Address) else ip.packed[:8].hex(":", 2) + "::/64"
+def origin(ip: IP, ipv6_prefix: int) -> str:
+    """What `ip` counts as: an IPv6 address as its network of that many bits, of which one host can have every address.
+    A link-local one counts alone, with its zone: all hosts of a link are in one network.
+    """
+    if isinstance(ip, IPv4Address) or ip.is_link_local:
+        return str(ip)
+    behind = 128 - ipv6_prefix
+    return f"{IPv6Address(int(ip) >> behind << behind)}/{ipv6_prefix}"

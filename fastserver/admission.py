@@ -22,6 +22,7 @@ class Admission:
         self._deny = Networks(config.deny)
         self._max_peers = config.max_peers
         self._limit_loopback = config.limit_loopback
+        self._ipv6_prefix = config.ipv6_prefix
 
     def refusal(self, peer: Peer, host: str | None, peers: int, now: float) -> CloseReason | None:
         """Why `peer` is refused; None if it is not. `max_peers` comes last, and `max_peers_per_address` before it, so
@@ -36,7 +37,7 @@ class Admission:
             return CloseReason.DENIED
         near = unix or (ip is not None and ip.is_loopback)
         if self._limit_loopback or not near:
-            peer.origin = peer.address if ip is None else origin(ip)
+            peer.origin = peer.address if ip is None else origin(ip, self._ipv6_prefix)
             reason = self.addresses.refusal(peer.origin, now)
             if reason is not None:
                 return reason

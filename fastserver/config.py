@@ -89,7 +89,7 @@ class Config:
     # Off as in nginx (limit_conn) and HAProxy: all who come through one proxy or NAT have one address.
     max_peers_per_address: Written[int | None] = _setting(
         None,
-        "Most of them from one IPv4 address or IPv6 /64; more are refused.",
+        "Most of them from one address; more are refused.",
         kind=int,
         unit="peers",
         low=1,
@@ -98,12 +98,16 @@ class Config:
     )
     max_connects_per_second: Written[int | None] = _setting(
         None,
-        "Most peers let in within a second from one IPv4 address or IPv6 /64; more are refused.",
+        "Most peers let in within a second from one address; more are refused.",
         kind=int,
         unit="peers",
         low=1,
         high=10_000_000,
         off=True,
+    )
+    # A provider gives a household or a host at least a /64 (RFC 6177), of which it can have every address.
+    ipv6_prefix: int = _setting(
+        64, "IPv6 addresses that share so many bits count as one, but link-local ones.", unit="bits", low=16, high=128
     )
     # Off as in Postfix (smtpd_client_event_limit_exceptions): who is on this machine has other ways to harm it.
     limit_loopback: Written[bool] = _setting(False, "Limits per address hold for loopback and Unix sockets too.")

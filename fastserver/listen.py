@@ -74,4 +74,6 @@ class Listener:
         match = _TCP.fullmatch(address)
         if match is None or int(match["port"]) > 65535:
             raise ValueError("it has no host with a port of 0 to 65535")
-        return cls(mode, match["v6"] or match["host"], int(match["port"]), role=role)
+        # In a URL the % of a zone is written %25 (RFC 6874), but who types it writes %.
+        host = match["v6"].replace("%25", "%") if match["v6"] else match["host"]
+        return cls(mode, host, int(match["port"]), role=role)

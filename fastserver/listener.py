@@ -269,9 +269,20 @@ def _inode(path: str) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
+def host_of(address: Any) -> str:
+    """The host of a socket address, with its zone: Python tells that as a number apart, and as it is called in none."""
+    host = str(address[0])
+    if len(address) < 4 or not address[3] or "%" in host:
+        return host
+    try:
+        return f"{host}%{socket.if_indextoname(address[3])}"
+    except OSError:  # the interface is gone
+        return f"{host}%{address[3]}"
+
+
 def show_address(address: Any) -> str:
-    """A socket address as text: `127.0.0.1:3000`, `[::1]:3000`; IPv4-mapped ones as IPv4."""
-    host, port = str(address[0]), address[1]
+    """A socket address as text: `127.0.0.1:3000`, `[::1]:3000`, `[fe80::1%eth0]:3000`; IPv4-mapped ones as IPv4."""
+    host, port = host_of(address), address[1]
     if host.startswith("::ffff:") and "." in host:
         host = host[7:]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

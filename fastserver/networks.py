@@ -43,8 +43,8 @@ class Networks:
 
 
 def ip_of(host: str) -> IP:
-    """The address in `host`, without a zone; an IPv4-mapped one as IPv4. Raises `ValueError`."""
-    ip = ip_address(host.partition("%")[0])
+    """The address in `host`, with its zone if it has one; an IPv4-mapped one as IPv4. Raises `ValueError`."""
+    ip = ip_address(host)
     return ip if isinstance(ip, IPv4Address) else ip.ipv4_mapped or ip
 
 

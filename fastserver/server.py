@@ -25,7 +25,7 @@ from fastserver.heartbeat import Heartbeat
 from fastserver.inbox import HANDLING
 from fastserver.link import SocketLink
 from fastserver.listen import Listener, Role
-from fastserver.listener import NOT_SENT, Listeners, SocketOption, keep_alive, show_address
+from fastserver.listener import NOT_SENT, Listeners, SocketOption, host_of, keep_alive, show_address
 from fastserver.log import Log, summary
 from fastserver.memory import Memory
 from fastserver.once import Once
@@ -359,7 +359,7 @@ class Server:
         name = transport.get_extra_info("peername")
         host = None
         if isinstance(name, tuple):
-            host = name[0]
+            host = host_of(name)
             peer.address = show_address(name)
         peer.descriptor = self.link.descriptor(transport)
         if self.config.send_buffer is not None and not isinstance(name, tuple):

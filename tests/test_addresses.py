@@ -14,14 +14,33 @@ from fastserver.networks import ip_of
     [
         ("192.0.2.1", "192.0.2.1"),
         ("::ffff:192.0.2.1", "192.0.2.1"),
-        ("2001:db8:0:1:ffff::1", "2001:0db8:0000:0001::/64"),
-        ("2001:db8:0:1::2", "2001:0db8:0000:0001::/64"),
-        ("2001:db8:0:2::2", "2001:0db8:0000:0002::/64"),
-        ("fe80::1%eth0", "fe80:0000:0000:0000::/64"),
+        ("2001:db8:0:1:ffff::1", "2001:db8:0:1::/64"),
+        ("2001:db8:0:1::2", "2001:db8:0:1::/64"),
+        ("2001:db8:0:2::2", "2001:db8:0:2::/64"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+        ("fe80::1%eth1", "fe80::1%eth1"),
+        ("fe80::1", "fe80::1"),
+        ("fe80::2%eth0", "fe80::2%eth0"),
     ],
 )
 def test_origin(host: str, counts_as: str) -> None:
-    assert origin(ip_of(host)) == counts_as
+    assert origin(ip_of(host), 64) == counts_as
+
+
+@pytest.mark.parametrize(
+    ("prefix", "counts_as"),
+    [
+        (16, "2001::/16"),
+        (48, "2001:db8:f::/48"),
+        (57, "2001:db8:f:a80::/57"),
+        (64, "2001:db8:f:abc::/64"),
+        (128, "2001:db8:f:abc::1/128"),
+    ],
+)
+def test_prefix_of_an_origin(prefix: int, counts_as: str) -> None:
+    assert origin(ip_of("2001:db8:f:abc::1"), prefix) == counts_as
+    assert origin(ip_of("192.0.2.1"), prefix) == "192.0.2.1"
+    assert origin(ip_of("fe80::1%lan"), prefix) == "fe80::1%lan"
 
 
 def test_peers() -> None:

@@ -138,6 +138,14 @@ def test_connects_per_second() -> None:
     assert simulation.server.peers.refused == {"max_connects_per_second": 2}
 
 
+def test_what_counts_as_one_address() -> None:
+    hosts = ["2001:db8::1", "2001:db8:0:ff::1", "fe80::1%a", "fe80::1%b", "fe80::2%a"]
+    for prefix, second in (48, False), (64, True):
+        simulation = Simulation(max_peers_per_address=1, ipv6_prefix=prefix)
+        assert [let_in(simulation, host) for host in hosts] == [True, second, True, True, True]
+        assert [let_in(simulation, host) for host in hosts] == [False] * 5
+
+
 def test_loopback_is_limited_if_asked_for() -> None:
     simulation = Simulation(max_peers_per_address=1, limit_loopback=True)
     assert [let_in(simulation, host) for host in (NEAR, NEAR, "127.0.0.2", "::1", "::1")] == [

@@ -17,6 +17,8 @@ MODES = ("lines", "msgpack")
         ("lines://127.0.0.1:3001/", Listener("lines", "127.0.0.1", 3001)),
         ("lines://localhost:0?role=both", Listener("lines", "localhost", 0)),
         ("msgpack://[::]:65535?role=send", Listener("msgpack", "::", 65535, role=Role.SEND)),
+        ("lines://[fe80::1%25eth0]:3001", Listener("lines", "fe80::1%eth0", 3001)),
+        ("lines://[fe80::1%eth0]:3001", Listener("lines", "fe80::1%eth0", 3001)),
         ("lines+unix:///run/feed.sock", Listener("lines", path="/run/feed.sock")),
         ("msgpack+unix:///a%20b%3f?role=receive", Listener("msgpack", path="/a b?", role=Role.RECEIVE)),
     ],

@@ -26,6 +26,9 @@ from fastserver.listener import _inode, keep_alive, listen_tcp, listen_unix, rem
         (("::ffff:10.0.0.1", 80, 0, 0), "10.0.0.1:80"),
         (("::ffff:1", 80, 0, 0), "[::ffff:1]:80"),
         (("localhost", 80), "localhost:80"),
+        (("fe80::1%eth0", 80, 0, 7), "[fe80::1%eth0]:80"),
+        (("fe80::1", 80, 0, 1_000_000), "[fe80::1%1000000]:80"),
+        (("fe80::1", 80, 0, socket.if_nameindex()[0][0]), f"[fe80::1%{socket.if_nameindex()[0][1]}]:80"),
     ],
 )
 def test_addresses_are_shown(address: object, text: str) -> None:
