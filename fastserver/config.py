@@ -110,11 +110,11 @@ class Config:
         64, "IPv6 addresses that share so many bits count as one, but link-local ones.", unit="bits", low=16, high=128
     )
     # Off as in Postfix (smtpd_client_event_limit_exceptions): who is on this machine has other ways to harm it.
-    limit_loopback: Written[bool] = _setting(False, "Limits per address hold for loopback and Unix sockets too.")
+    limit_loopback: Written[bool] = _setting(False, "What counts by address does so for loopback and Unix sockets too.")
     # Off: what a sender may send is for who runs the feed to say; others are protected from it by --max-pending.
     max_messages_per_second: Written[int | None] = _setting(
         None,
-        "Messages a peer may send in a second; beyond, it is read slower.",
+        "Messages a peer, or all of one address, may send in a second; beyond, they are read slower.",
         kind=int,
         unit="messages",
         low=1,
@@ -123,7 +123,7 @@ class Config:
     )
     max_bytes_per_second: Written[int | None] = _setting(
         None,
-        "Bytes a peer may send in a second; beyond, it is read slower.",
+        "Bytes a peer, or all of one address, may send in a second; beyond, they are read slower.",
         kind=int,
         unit="bytes",
         low=1,
@@ -132,7 +132,7 @@ class Config:
     )
     # A second's worth is let through at once: what a rate per second says, and no more.
     burst: Written[float] = _setting(
-        1.0, "How much of its rate a peer that was quiet may send at once.", unit="seconds", low=0.001, high=3600
+        1.0, "How much of its rate who was quiet may send at once.", unit="seconds", low=0.001, high=3600
     )
     # As Postfix gives a line of SMTP (smtpd_timeout); the longest message then takes 28 kbit/s.
     message_timeout: Written[float | None] = _setting(

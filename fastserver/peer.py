@@ -263,9 +263,11 @@ class Peer(Account, asyncio.Protocol):
 
     @property
     def incoming_bytes(self) -> int:
-        """Bytes it sent that are kept: of a message that is not complete, and of those that wait for handlers or for
-        peers that are behind."""
+        """Bytes it sent that are kept: of a message that is not complete, and of those that wait for handlers, for peers
+        that are behind, or for its rate."""
         held = self._server.pacing.held_bytes(self) if self._paused & Pause.PACE else 0
+        if self.throttle is not None:
+            held += self.throttle.held
         return self.splitter.held + held + (0 if self.inbox is None else self.inbox.bytes)
 
     def cut_off(self, reason: CloseReason) -> None:
@@ -324,7 +326,7 @@ class Peer(Account, asyncio.Protocol):
         """Read it no further until `cause`, one of `Pause`, and all others are over. One whose connection is gone is
         read to its end.
         """
-        if self in self._server.unread.over:
+        if self in self._server.unread.over and not (cause == Pause.RATE and self.owes):
             return
         if not self._paused:
             self._server.unread.add(self)
@@ -332,6 +334,11 @@ class Peer(Account, asyncio.Protocol):
         self._paused |= cause
         if not self.ended and not self.transport.is_closing():
             self.transport.pause_reading()
+
+    @property
+    def owes(self) -> bool:
+        """Whether it waits for its rate also when its connection is gone: others of its origin would have to."""
+        return self.throttle is not None and self.throttle.shared
 
     def resume_reading(self, cause: int) -> None:
         """`cause` is over. A peer that is closing is read on at any rate: what it sends is thrown away."""

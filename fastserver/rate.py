@@ -21,6 +21,10 @@ class Bucket:
         """Take that many."""
         self._full_at = max(self._full_at, now) + tokens / self._rate
 
+    def full(self, now: float) -> bool:
+        """Whether nothing is missing of its burst."""
+        return self._full_at <= now
+
     def debt(self, now: float) -> float:
         """How long it will be in debt, 0 if it is not."""
         return max(0.0, self._full_at - self._burst - now)

@@ -34,7 +34,7 @@ from fastserver.peer import CLOSE_TIMEOUT, Peer
 from fastserver.peermap import PeerMap
 from fastserver.report import listening, report, skipped, stopped
 from fastserver.slowconsumer import SlowConsumers
-from fastserver.throttle import Throttle
+from fastserver.throttle import Rates
 from fastserver.timeouts import Timeouts
 from fastserver.unread import Unread
 from fastserver.vanished import Vanished
@@ -105,7 +105,7 @@ class Server:
         self.heartbeat = Heartbeat(self)
         self.vanished = Vanished(self)
         self.unread = Unread(self)
-        self._throttled = (self.config.max_messages_per_second, self.config.max_bytes_per_second) != (None, None)
+        self.rates = Rates(self)
         self._half_closed = HalfClosed()
         self._ceiling = descriptors.ceiling()
         self._refused = 0
@@ -387,8 +387,7 @@ class Server:
         self.heartbeat.watch()
         if host is not None and peer.descriptor >= 0:
             self.vanished.watch()
-        if self._throttled:
-            peer.throttle = Throttle(self, peer)
+        self.rates.watch(peer)
         if peer.role.hears:
             peer.add(self.everyone)
         kind = "peer %(id)d %(address)s connected" + _role(peer.role)

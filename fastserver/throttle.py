@@ -1,14 +1,16 @@
-"""The throttle: keeps one peer to its rates by not reading it.
+"""The throttle: keeps peers to their rates by not reading them.
 
-Nothing is lost and nothing is split: a read is passed on whole and paid for afterwards.
+Nothing is lost and nothing is split: a read is passed on whole and paid for afterwards. Who pays is the origin where it
+is known, so that many connections, or one after another, bring no more than one does.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from logging import WARNING
 from typing import TYPE_CHECKING, Final
 
-from fastserver.descriptors import broken
+from fastserver.doorway import Doorway
 from fastserver.pause import Pause
 from fastserver.rate import Bucket
 
@@ -17,31 +19,92 @@ if TYPE_CHECKING:
     from fastserver.server import Server
 
 LONGEST: Final = 1.0
-"""Seconds after which a peer that is not read is looked at: a reset is not noticed without reading."""
+"""Seconds after which a peer that waits is looked at: one that is gone is not kept for its debt."""
 
 SHORTEST: Final = 0.001
 """Seconds; the clock of libuv has no finer ones."""
 
+NAMES: Final = ("max_messages_per_second", "max_bytes_per_second")
+
+Buckets = tuple[Bucket | None, Bucket | None]
+"""For messages and for bytes; None where there is no limit."""
+
+
+class Rates:
+    """The rates of one server, messages and bytes a second, and how much of them each origin has used."""
+
+    def __init__(self, server: Server) -> None:
+        config = server.config
+        self._server = server
+        self._limits = config.max_messages_per_second, config.max_bytes_per_second
+        self._burst = config.burst
+        self._origins: OrderedDict[str, Buckets] = OrderedDict()
+
+    def __len__(self) -> int:
+        """Origins that are remembered."""
+        return len(self._origins)
+
+    def watch(self, peer: Peer) -> None:
+        """Keep `peer`, which is new, to the rates, if there are any."""
+        if self._limits != (None, None):
+            peer.throttle = Throttle(self._server, self, peer)
+            peer.throttle.begin()
+
+    def new(self) -> Buckets:
+        """Full ones."""
+        messages, size = self._limits
+        return self._bucket(messages), self._bucket(size)
+
+    def of(self, origin: str, now: float) -> Buckets:
+        """Those of `origin`. Forgotten are origins whose buckets are full again, which is as if they were new: for
+        each new one, two old ones are looked at.
+        """
+        buckets = self._origins.get(origin)
+        if buckets is None:
+            for _ in range(min(2, len(self._origins))):
+                oldest, used = self._origins.popitem(last=False)
+                if any(bucket is not None and not bucket.full(now) for bucket in used):
+                    self._origins[oldest] = used
+            buckets = self._origins[origin] = self.new()
+        return buckets
+
+    def _bucket(self, rate: int | None) -> Bucket | None:
+        return None if rate is None else Bucket(rate, self._burst)
+
 
 class Throttle:
-    """The rates of `peer`: messages and bytes a second."""
+    """Keeps `peer` to `rates`: those of its origin, or its own where that is not known."""
 
-    def __init__(self, server: Server, peer: Peer) -> None:
+    def __init__(self, server: Server, rates: Rates, peer: Peer) -> None:
         self._server = server
+        self._rates = rates
         self._peer = peer
+        self._own = rates.new() if peer.origin is None else None
         self._said = False
-        config = server.config
-        self._buckets = [
-            None if rate is None else Bucket(rate, config.burst)
-            for rate in (config.max_messages_per_second, config.max_bytes_per_second)
-        ]
+        self._waiting = False
+        self._doorway: Doorway | None = None
+
+    @property
+    def held(self) -> int:
+        """Bytes it sent that it is to be heard with later."""
+        return 0 if self._doorway is None else len(self._doorway.held)
+
+    @property
+    def shared(self) -> bool:
+        """Whether what it owes is owed by all of its origin, and it cannot escape by leaving."""
+        return self._own is None
+
+    def begin(self) -> None:
+        """It is there; if its origin is in debt, it is not read for now."""
+        if self._debt():
+            self._doorway = Doorway(self._server, self._peer)
+            self._pause()
 
     def spend(self, messages: int, size: int) -> None:
         """It sent that many messages, and bytes; if that is over a rate, it is not read for a while."""
         now = self._server.time()
         over = ""
-        names = ("max_messages_per_second", "max_bytes_per_second")
-        for name, bucket, amount in zip(names, self._buckets, (messages, size), strict=True):
+        for name, bucket, amount in zip(NAMES, self._buckets(now), (messages, size), strict=True):
             if bucket is not None and amount:
                 bucket.take(amount, now)
                 if bucket.debt(now):
@@ -49,22 +112,35 @@ class Throttle:
         if over and self._peer.reason is None:
             self._server.peers.throttled[over] += 1
             self._say(over)
-            self._peer.pause_reading(Pause.RATE)
+            self._pause()
+
+    def _buckets(self, now: float) -> Buckets:
+        if self._own is not None:
+            return self._own
+        return self._rates.of(self._peer.origin or "", now)
+
+    def _debt(self) -> float:
+        now = self._server.time()
+        return max([bucket.debt(now) for bucket in self._buckets(now) if bucket is not None])
+
+    def _pause(self) -> None:
+        self._peer.pause_reading(Pause.RATE)
+        if not self._waiting:
             self._wait()
 
     def _wait(self) -> None:
-        now = self._server.time()
-        debt = max([bucket.debt(now) for bucket in self._buckets if bucket is not None])
-        peer = self._peer
-        if peer.closed or peer.reason is not None:
+        self._waiting = False
+        if self._peer.closed or self._peer.reason is not None:
             return
-        gone = broken(peer.transport.get_extra_info("socket").fileno())
-        if gone:
-            peer.throttle = None  # the rest of what it sent is read at once, and then its end
-        if gone or not debt:
-            peer.resume_reading(Pause.RATE)
-        else:
+        debt = self._debt()
+        if debt:
             self._server.call_later(max(SHORTEST, min(LONGEST, debt)), self._wait)
+            self._waiting = True
+            return
+        self._peer.resume_reading(Pause.RATE)
+        if self._doorway is not None:
+            doorway, self._doorway = self._doorway, None
+            doorway.let_through()
 
     def _say(self, over: str) -> None:
         if not self._said:

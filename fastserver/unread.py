@@ -21,11 +21,13 @@ INTERVAL: Final = 1.0
 
 
 class Unread:
-    """The unread peers of one server, as far as they have a descriptor."""
+    """The unread peers of one server, as far as they have a descriptor. One whose connection is gone is read to its
+    end; where its origin is over its rate, it waits for that first.
+    """
 
     def __init__(self, server: Server) -> None:
         self.over: set[Peer] = set()
-        """Those whose connection is gone, but for what they had sent before: that is read to its end at once."""
+        """Those whose connection is gone, but for what they had sent before."""
         self._server = server
         self._peers: dict[int, Peer] = {}
         self._poll: Any = select.poll() if hasattr(select, "poll") else None  # Windows has none
@@ -69,6 +71,6 @@ class Unread:
     def _find_over(self, peer: Peer) -> None:
         if not peer.ended:
             self.over.add(peer)
-            peer.resume_reading(Pause.ALL)
+            peer.resume_reading(Pause.ALL & ~Pause.RATE if peer.owes else Pause.ALL)
         elif peer.reason is None:  # all it sent has been read
             peer.abort(CloseReason.EOF if peer.address.startswith("unix:") else CloseReason.RESET)

@@ -131,6 +131,9 @@ class Transport:
     def fileno(self) -> int:
         return -1
 
+    def set_protocol(self, protocol: Any) -> None:
+        self.protocol = protocol
+
     def is_closing(self) -> bool:
         return self.closing or self.lost
 

@@ -11,12 +11,6 @@ from fastserver.peer import Peer
 LINE = b"x" * 9 + b"\n"
 
 
-@pytest.fixture(autouse=True)
-def whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connections of a simulation have no descriptors to look at."""
-    monkeypatch.setattr("fastserver.throttle.broken", lambda _: False)
-
-
 def send(peer: Peer, transport: Transport, data: bytes) -> None:
     assert transport.reading
     peer.data_received(data)
@@ -74,17 +68,6 @@ def test_quiet_peers_are_not_slowed() -> None:
     assert not simulation.server.peers.throttled
 
 
-def test_reset_is_noticed_within_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    simulation = Simulation(max_messages_per_second=1)
-    peer, transport = simulation.connect()
-    send(peer, transport, LINE * 1000)
-    monkeypatch.setattr("fastserver.throttle.broken", lambda _: True)
-    simulation.loop.advance(1.0)
-    send(peer, transport, LINE * 1000)  # what had arrived before is read to its end
-    assert transport.reading
-    assert peer.messages_in == 2000
-
-
 def test_peer_that_is_closed_while_it_waits_is_read_on() -> None:
     simulation = Simulation(max_messages_per_second=1)
     peer, transport = simulation.connect()
@@ -117,3 +100,76 @@ def test_timeouts_stand_still_meanwhile() -> None:
     assert peer.reason is None
     simulation.loop.advance(4.0)
     assert peer.reason == CloseReason.MESSAGE_TIMEOUT
+
+
+FAR = "192.0.2.1"
+
+
+def heard(simulation: Simulation, host: str, seconds: float) -> int:
+    """How many messages are heard in that time from one who sends 50 whenever it is read, and connects anew each time
+    it is not.
+    """
+    count = 0
+    peer, transport = simulation.connect(host=host)
+    for _ in range(round(seconds * 100)):
+        if transport.reading:
+            peer.data_received(LINE * 50)
+            count += 50
+        else:
+            transport.reset()
+            simulation.loop.tick()
+            peer, transport = simulation.connect(host=host)
+        simulation.loop.advance(0.01)
+    transport.reset()
+    simulation.loop.tick()
+    return count
+
+
+@pytest.mark.parametrize("host", [FAR, "::ffff:192.0.2.1", "2001:db8::1", "fe80::1%lan"])
+def test_coming_again_brings_nothing(host: str) -> None:
+    simulation = Simulation(max_messages_per_second=100, log_messages=0)
+    assert heard(simulation, host, 10.0) <= 100 * (10 + 1) + 50
+
+
+def test_connections_of_an_address_share_its_rate() -> None:
+    simulation = Simulation(max_messages_per_second=100, max_bytes_per_second=1 << 30, log_messages=0)
+    peers = [simulation.connect(host=FAR) for _ in range(10)]
+    other, free = simulation.connect(host="192.0.2.2")
+    for _ in range(1000):
+        for peer, transport in peers:
+            if transport.reading:
+                peer.data_received(LINE * 5)
+        assert free.reading
+        if round(simulation.loop.now * 100) % 2:
+            other.data_received(LINE)
+        simulation.loop.advance(0.01)
+    assert 950 <= sum(peer.messages_in for peer, _ in peers) <= 100 * 11 + 10 * 5 + 10 * 5
+    assert other.messages_in >= 400
+
+
+def test_loopback_is_one_address_if_asked_for() -> None:
+    for limited in False, True:
+        simulation = Simulation(max_messages_per_second=100, limit_loopback=limited, log_messages=0)
+        count = heard(simulation, "127.0.0.1", 10.0)
+        assert (count <= 1150) is limited
+
+
+def test_origins_that_paid_are_forgotten() -> None:
+    simulation = Simulation(max_messages_per_second=10, log_messages=0)
+    for number in range(3000):
+        peer, transport = simulation.connect(host=f"10.0.{number // 250}.{number % 250}")
+        peer.data_received(LINE)
+        transport.reset()
+        simulation.loop.tick()
+        simulation.loop.advance(0.01)
+        assert len(simulation.server.rates) <= 25
+
+
+def test_who_waits_and_goes_is_not_kept() -> None:
+    simulation = Simulation(max_messages_per_second=1, message_timeout=None)
+    peer, transport = simulation.connect(host=FAR)
+    peer.data_received(LINE * 100_000)
+    transport.reset()
+    simulation.loop.tick()
+    simulation.loop.advance(2.0)
+    assert not simulation.loop.waiting

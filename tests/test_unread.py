@@ -126,6 +126,59 @@ def test_peer_whose_handler_is_behind(run: Run, ends: str) -> None:
     run(main())
 
 
+def test_peer_over_its_rate_that_is_reset(run: Run) -> None:
+    async def main() -> None:
+        async with Server(config(max_messages_per_second=1)) as server:
+            one = await connect(server)
+            await send(one, LINES * 1000)
+            await until(lambda: server.peers.throttled)
+            reset(one)
+            await until(lambda: server.peers.reasons == {"reset": 1})
+
+    run(main())
+
+
+def test_who_comes_again_is_not_read_before_it_has_paid(run: Run) -> None:
+    async def main() -> None:
+        async with Server(config(max_messages_per_second=10, limit_loopback=True)) as server:
+            listening, first = await connect(server), await connect(server)
+            await send(first, LINES * 12)
+            await until(lambda: server.peers.throttled)
+            reset(first)
+            again = await connect(server)
+            began = server.time()
+            await send(again, LINES)
+            listening.setblocking(False)
+            received = b""
+            while len(received) < 13 * len(LINES):
+                received += await asyncio.get_running_loop().sock_recv(listening, 65536)
+            assert server.time() > began
+            assert [peer.messages_in for peer in server.peers][-1] == 1
+            listening.close()
+            again.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("end", [reset, socket.socket.close], ids=["reset", "close"])
+def test_coming_again_brings_no_more_than_staying(run: Run, end: Callable[[socket.socket], None]) -> None:
+    """In any time no more than rate and burst, and what one read brings."""
+
+    async def main() -> None:
+        rate, lines = 1000, 200
+        settings = config(max_messages_per_second=rate, limit_loopback=True, half_close_timeout=0.0)
+        async with Server(settings) as server:
+            began = server.time()
+            for _ in range(40):
+                one = await connect(server)
+                await send(one, b"\n" * lines)
+                end(one)
+            await until(lambda: server.peers.totals().messages_in >= 2000)
+            assert server.peers.totals().messages_in <= rate * (server.time() - began + 1) + lines
+
+    run(main())
+
+
 def test_peer_that_is_over_its_rate(run: Run, tmp_path: Path) -> None:
     """What it sent before it closed is passed on, though its rate would have it wait for hours."""
 
