@@ -263,7 +263,7 @@ class Peer(Account, asyncio.Protocol):
 
     @property
     def incoming_bytes(self) -> int:
-        """Bytes it sent that are kept: of a message that is not complete, and of those that wait for handlers, for peers
+        """Bytes it sent that are kept: of a message that is not complete, and what waits for handlers, for those
         that are behind, or for its rate."""
         held = self._server.pacing.held_bytes(self) if self._paused & Pause.PACE else 0
         if self.throttle is not None:

@@ -26,8 +26,24 @@ SHORTEST: Final = 0.001
 
 NAMES: Final = ("max_messages_per_second", "max_bytes_per_second")
 
-Buckets = tuple[Bucket | None, Bucket | None]
-"""For messages and for bytes; None where there is no limit."""
+
+class Used:
+    """How much of the rates, messages and bytes a second, someone has used; None is no limit."""
+
+    __slots__ = ("buckets", "turn")
+
+    def __init__(self, limits: tuple[int | None, int | None], burst: float) -> None:
+        self.buckets = tuple([None if limit is None else Bucket(limit, burst) for limit in limits])
+        self.turn = 0.0
+        """Loop time from which the next that waited may be read: one after another, or all would be read at once."""
+
+    def debt(self, now: float) -> float:
+        """How long it will be in debt, seconds."""
+        return max([bucket.debt(now) for bucket in self.buckets if bucket is not None])
+
+    def none(self, now: float) -> bool:
+        """Whether nothing of the rates is used."""
+        return all(bucket is None or bucket.full(now) for bucket in self.buckets)
 
 
 class Rates:
@@ -38,7 +54,7 @@ class Rates:
         self._server = server
         self._limits = config.max_messages_per_second, config.max_bytes_per_second
         self._burst = config.burst
-        self._origins: OrderedDict[str, Buckets] = OrderedDict()
+        self._origins: OrderedDict[str, Used] = OrderedDict()
 
     def __len__(self) -> int:
         """Origins that are remembered."""
@@ -50,26 +66,22 @@ class Rates:
             peer.throttle = Throttle(self._server, self, peer)
             peer.throttle.begin()
 
-    def new(self) -> Buckets:
-        """Full ones."""
-        messages, size = self._limits
-        return self._bucket(messages), self._bucket(size)
+    def new(self) -> Used:
+        """What someone has used who is new."""
+        return Used(self._limits, self._burst)
 
-    def of(self, origin: str, now: float) -> Buckets:
-        """Those of `origin`. Forgotten are origins whose buckets are full again, which is as if they were new: for
+    def of(self, origin: str, now: float) -> Used:
+        """What `origin` has used. Forgotten are those that have used nothing of late, which is as if they were new: for
         each new one, two old ones are looked at.
         """
-        buckets = self._origins.get(origin)
-        if buckets is None:
+        used = self._origins.get(origin)
+        if used is None:
             for _ in range(min(2, len(self._origins))):
-                oldest, used = self._origins.popitem(last=False)
-                if any(bucket is not None and not bucket.full(now) for bucket in used):
-                    self._origins[oldest] = used
-            buckets = self._origins[origin] = self.new()
-        return buckets
-
-    def _bucket(self, rate: int | None) -> Bucket | None:
-        return None if rate is None else Bucket(rate, self._burst)
+                oldest, before = self._origins.popitem(last=False)
+                if not before.none(now):
+                    self._origins[oldest] = before
+            used = self._origins[origin] = self.new()
+        return used
 
 
 class Throttle:
@@ -96,7 +108,8 @@ class Throttle:
 
     def begin(self) -> None:
         """It is there; if its origin is in debt, it is not read for now."""
-        if self._debt():
+        now = self._server.time()
+        if self._used(now).debt(now):
             self._doorway = Doorway(self._server, self._peer)
             self._pause()
 
@@ -104,7 +117,7 @@ class Throttle:
         """It sent that many messages, and bytes; if that is over a rate, it is not read for a while."""
         now = self._server.time()
         over = ""
-        for name, bucket, amount in zip(NAMES, self._buckets(now), (messages, size), strict=True):
+        for name, bucket, amount in zip(NAMES, self._used(now).buckets, (messages, size), strict=True):
             if bucket is not None and amount:
                 bucket.take(amount, now)
                 if bucket.debt(now):
@@ -114,14 +127,10 @@ class Throttle:
             self._say(over)
             self._pause()
 
-    def _buckets(self, now: float) -> Buckets:
+    def _used(self, now: float) -> Used:
         if self._own is not None:
             return self._own
         return self._rates.of(self._peer.origin or "", now)
-
-    def _debt(self) -> float:
-        now = self._server.time()
-        return max([bucket.debt(now) for bucket in self._buckets(now) if bucket is not None])
 
     def _pause(self) -> None:
         self._peer.pause_reading(Pause.RATE)
@@ -132,11 +141,14 @@ class Throttle:
         self._waiting = False
         if self._peer.closed or self._peer.reason is not None:
             return
-        debt = self._debt()
-        if debt:
-            self._server.call_later(max(SHORTEST, min(LONGEST, debt)), self._wait)
+        now = self._server.time()
+        used = self._used(now)
+        left = max(used.debt(now), used.turn - now)
+        if left > 0:
+            self._server.call_later(max(SHORTEST, min(LONGEST, left)), self._wait)
             self._waiting = True
             return
+        used.turn = now + SHORTEST
         self._peer.resume_reading(Pause.RATE)
         if self._doorway is not None:
             doorway, self._doorway = self._doorway, None
