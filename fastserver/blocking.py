@@ -36,7 +36,8 @@ CHUNK: Final = 64 * 1024  # bytes read at once
 class BlockingClient:
     """A connection to the server at `address`, used by one thread at a time.
 
-    `address`, `mode`, `max_message`, `ssl`, `server_hostname`, `close_timeout` and `default` as in
+    `address`, `mode`, `max_message`, `ssl`, `server_hostname`, `close_timeout`, `default` and
+    `invalid_text` as in
     `fastserver.client.Client`. Connecting takes at most `timeout` seconds, None for as long as the system tries.
 
     With `reconnect`, a connection that cannot be made, or is found lost when it is used, is made again, after
@@ -59,6 +60,7 @@ class BlockingClient:
         first_delay: float | None = None,
         longest_delay: float | None = None,
         default: Callable[[Any], Any] | None = None,
+        invalid_text: str = "close",
     ) -> None:
         self.address = Address.parse(address)
         self.mode = parameters.framing(mode)
@@ -69,6 +71,7 @@ class BlockingClient:
         self._close_timeout = parameters.seconds("close_timeout", close_timeout)
         self._delays = Delays(first_delay, longest_delay)
         self._pack = parameters.packing(self.mode, default)
+        self._invalid_text = parameters.invalid_text(invalid_text)
         self._framer = self._new_splitter()
         self._splitter = self._framer  # of the connection
         self._reconnect = reconnect
@@ -190,7 +193,7 @@ class BlockingClient:
     # --- connecting
 
     def _new_splitter(self) -> Splitter:
-        return FRAMINGS[self.mode].splitter(self._max_message)
+        return FRAMINGS[self.mode].splitter(self._max_message, self._invalid_text)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -75,7 +75,9 @@ class Client:
     `address` is `host:port`, `[::1]:port` or `unix:path`; `mode` a framing by name; `max_message` the longest
     payload in bytes, either way, as a number or as text such as "64KiB". `ssl` is passed on to asyncio, as is
     `server_hostname`, which a Unix socket needs with it. `default` is for `msgpack.packb`: it turns a value that
-    msgpack cannot pack into one it can.
+    msgpack cannot pack into one it can. `invalid_text` is what becomes of the msgpack message with a str that is not
+    UTF-8, either way: `close` ends the client (the server's default too), with `pass` its bytes are surrogates in
+    `message.value`.
 
     `max_queue` is how many bytes of messages wait for the program: at that many reading stops until half are
     taken, and the server is the one to wait. `close_timeout` is how many seconds `close` gives the server to
@@ -107,6 +109,7 @@ class Client:
         on_connect: Callable[[Client], Awaitable[object] | object] | None = None,
         on_disconnect: Callable[[Exception | None], object] | None = None,
         default: Callable[[Any], Any] | None = None,
+        invalid_text: str = "close",
     ) -> None:
         self.address = Address.parse(address)
         self.mode = parameters.framing(mode)
@@ -118,6 +121,7 @@ class Client:
         self._on_connect = parameters.callback("on_connect", on_connect, waits=True)
         self._on_disconnect = parameters.callback("on_disconnect", on_disconnect)
         self._pack = parameters.packing(self.mode, default)
+        self._invalid_text = parameters.invalid_text(invalid_text)
         self._framer = self._splitter()
         self._reconnect = reconnect
         self._loop: asyncio.AbstractEventLoop | None = None  # once it was entered
@@ -350,7 +354,7 @@ class Client:
     # --- connecting
 
     def _splitter(self) -> Splitter:
-        return FRAMINGS[self.mode].splitter(self._max_message)
+        return FRAMINGS[self.mode].splitter(self._max_message, self._invalid_text)
 
     async def _dial(self) -> None:
         """Connects; with `reconnect` tries until it can."""

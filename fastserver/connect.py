@@ -60,7 +60,7 @@ async def terminal(
         complain("standard output is closed")
         return 1
     try:
-        client = connect(address, mode=mode, max_message=max_message)
+        client = connect(address, mode=mode, max_message=max_message, invalid_text="pass")
     except ConfigError as error:
         complain(str(error))
         return 2

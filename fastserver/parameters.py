@@ -34,6 +34,13 @@ def size(name: str, value: int | str) -> int:
     return checked
 
 
+def invalid_text(text: str) -> str:
+    """What becomes of a message with text that is not UTF-8. None is skipped: what the server passed would be lost."""
+    if text not in ("close", "pass"):
+        raise ConfigError(f"invalid_text {text!r} is not allowed; allowed is one of close, pass")
+    return text
+
+
 def seconds(name: str, value: float, least: float = 0.0) -> float:
     """Seconds, `least` or more of them."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= least:  # nan is not

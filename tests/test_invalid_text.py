@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
 from itertools import accumulate
@@ -11,14 +12,17 @@ from itertools import accumulate
 import msgpack
 import pytest
 import uvloop
-from conftest import Serve
+from conftest import Run, Serve
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from running import environment
 from simulation import Simulation
 from splitters import both, check_every_cut
 from strategies import OBJECTS, cut, prefixed
 
-from fastserver import CloseReason, Config, Message, Server
+from fastserver import CloseReason, Config, ConfigError, Message, Server
+from fastserver.blocking import BlockingClient
+from fastserver.client import connect
 from fastserver.errors import FrameError
 from fastserver.framing import FRAMINGS
 from fastserver.log import show
@@ -294,3 +298,51 @@ def test_the_command_skips(serve: Serve) -> None:
 
 def one_name(log: str) -> str:
     return log.partition("peer 1 ")[2].partition(" ")[0]
+
+
+async def received(port: int, kept: str) -> object:
+    """The value of the next message to a client with `invalid_text=kept`."""
+    async with connect(f"127.0.0.1:{port}", mode="msgpack", invalid_text=kept) as client:
+        await client.send("here")
+        return (await client.receive()).value
+
+
+@LOOPS
+def test_clients(run: Callable[[Awaitable[None]], None]) -> None:
+    async def main() -> None:
+        server = Server(Config(mode="msgpack", port=0, log_messages=0, invalid_text="pass"))
+
+        @server.on_message
+        def answer(message: Message) -> None:
+            message.peer.send_packed(b"\x92\x01\xa1\xff")
+
+        async with server:
+            port = int(server.addresses[0].rpartition(":")[2])
+            assert await received(port, "pass") == [1, "\udcff"]
+            with pytest.raises(FrameError, match=NOT_UTF8):
+                await received(port, "close")
+
+            def block() -> object:
+                with BlockingClient(f"127.0.0.1:{port}", mode="msgpack", invalid_text="pass") as client:
+                    client.send("here")
+                    return client.receive().value
+
+            assert await asyncio.to_thread(block) == [1, "\udcff"]
+
+    run(asyncio.wait_for(main(), 30))
+
+
+@pytest.mark.parametrize("make", [connect, BlockingClient])
+def test_a_client_loses_nothing_unseen(make: Callable[..., object]) -> None:
+    with pytest.raises(ConfigError, match="invalid_text 'skip' is not allowed; allowed is one of close, pass"):
+        make("127.0.0.1:3000", invalid_text="skip")
+
+
+def test_the_terminal_shows_it_escaped(serve: Serve, run: Run) -> None:
+    server = serve("--mode", "msgpack", "--invalid-text", "pass")
+    command = (sys.executable, "-m", "fastserver", "connect", f"127.0.0.1:{server.port}", "--mode", "msgpack")
+    terminal = run(*command, environment=environment())
+    server.wait_for_peers(1)
+    one = server.connect()
+    one.send(prefixed(b"\x81\xa1k\xa2v\xff") + prefixed(b"\x01"))
+    terminal.output.wait_for(r'{"k": "v\\udcff"}\n1\n')
