@@ -347,7 +347,8 @@ class BlockingClient:
             # Whether it was reset is known from what is missing, too: only the first call hears of a reset.
             if not self._discard(sock, lambda: delivery.arrived(sock) or delivery.broken(sock), self._close_timeout):
                 missing, seconds = delivery.missing(sock), self._close_timeout
-                raise TimeoutError(f"the server did not take the last {missing} bytes within {seconds:g} s")
+                if missing:
+                    raise TimeoutError(f"the server did not take the last {missing} bytes within {seconds:g} s")
             if delivery.broken(sock):
                 raise reset()
             stay = delivery.patience(sock, self._sent, time.monotonic() - self._sent_at, LINGER)

@@ -280,7 +280,8 @@ class Connection(asyncio.Protocol):
         self.half_close()
         if not await self._until(self._arrived, within):
             waiting = self._transport.get_write_buffer_size() + delivery.missing(self._socket)
-            raise TimeoutError(f"the server did not take the last {waiting} bytes within {within:g} s")
+            if waiting:
+                raise TimeoutError(f"the server did not take the last {waiting} bytes within {within:g} s")
         stay = 0.0
         if not (self._lost.is_set() or self._ended):
             stay = delivery.patience(self._socket, self._sent, self._loop.time() - self._sent_at, linger)

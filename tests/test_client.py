@@ -418,6 +418,16 @@ def test_closing_loses_nothing_that_a_server_has_not_read(run: Run, tmp_path: Pa
     run(main())
 
 
+def test_no_time_to_close_is_enough_where_all_is_there(run: Run) -> None:
+    async def main() -> None:
+        async with bare(close_timeout=0) as (client, theirs):
+            await client.send(b"x")
+            assert theirs.recv(10) == b"x\n"
+            await client.close(linger=0)
+
+    run(main())
+
+
 def test_closing_says_what_a_server_did_not_take_of_what_the_system_has(run: Run) -> None:
     """The system here has taken all, but the other has no room for it."""
 
@@ -835,6 +845,30 @@ def test_closing_while_it_connects_for_the_first_time(run: Run, reconnect: bool)
             await client.send(b"x")
 
     run(main())
+
+
+@pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="Python has them from 3.12 on")
+def test_eager_tasks() -> None:
+    connections = 0
+
+    async def serve(reader: Reader, writer: Writer) -> None:
+        nonlocal connections
+        connections += 1
+        writer.write(await reader.readline())
+        if connections < 3:
+            reset(writer)
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined]
+        async with serving(serve) as address:
+            options: dict[str, Any] = {"reconnect": True, "first_delay": 0, "on_connect": lambda it: it.send(b"hello")}
+            async with connect(address, **options) as client:
+                while connections < 3:
+                    await asyncio.sleep(0)
+                while (await client.receive()).payload != b"hello":
+                    pass
+
+    asyncio.run(asyncio.wait_for(main(), 30))  # uvloop has none yet on Python 3.13
 
 
 def test_another_event_loop(run: Run) -> None:

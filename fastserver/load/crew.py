@@ -43,6 +43,7 @@ LEAD: Final = 0.02
 """Seconds between saying when to begin and then: all processes have to hear of it."""
 LEAST: Final = 1_000_000
 """Nanoseconds that a run takes at least, even if it is stopped before it begins."""
+ENDED: Final = "a process of the load has ended"
 
 
 @dataclass(frozen=True)
@@ -111,16 +112,14 @@ class Crew:
         board = self._board
         board.clear()
         self._progress(Progress("connecting"))
-        for control in self._controls:
-            control.send(order)
+        self._tell(order)
         self._answers(self._look)
         self._probe()
         self._answers(self._look)
         begun()
         start = time.monotonic_ns() + int(LEAD * 1e9)
         end = start + int(seconds * 1e9)
-        for control in self._controls:
-            control.send((start, end))
+        self._tell((start, end))
         sent = self._watch("throughput" if order.rate is None else "check", start, end)
         ended()
         board.orders[OVER] = 1
@@ -173,7 +172,7 @@ class Crew:
                 self._progress(Progress(step, (now - start) / 1e9, (end - start) / 1e9, rates[0], deliveries))
                 shown_at, shown = now, sent
             if any(not process.is_alive() for process in self._processes):
-                raise LoadError("a process of the load has ended")
+                raise LoadError(ENDED)
 
     def _named(self, error: LoadError) -> LoadError:
         return LoadError(f"{self.plan.address}: {error}")
@@ -187,6 +186,14 @@ class Crew:
             self.stopped = True
             raise CalledOff
 
+    def _tell(self, what: object) -> None:
+        """Send `what` to each process."""
+        try:
+            for control in self._controls:
+                control.send(what)
+        except ConnectionError:
+            raise LoadError(ENDED) from None
+
     def _answers(self, meanwhile: Callable[[], None]) -> list[Any]:
         """What each process answers; calls `meanwhile` again and again. Raises `LoadError` if an answer is one."""
         answers: dict[Connection, Any] = {}
@@ -195,8 +202,8 @@ class Crew:
                 assert isinstance(control, Connection)
                 try:
                     answer = control.recv()
-                except EOFError:
-                    raise LoadError("a process of the load has ended") from None
+                except (EOFError, ConnectionError):
+                    raise LoadError(ENDED) from None
                 if isinstance(answer, LoadError):
                     raise self._named(answer)
                 answers[control] = answer

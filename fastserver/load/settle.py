@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
 
 from fastserver.load.board import CLOSED, OVER, REACHED, RECEIVERS, SETTLED, Board
@@ -70,14 +71,13 @@ def probe(prober: Link, wire: Wire, board: Board, where: str, pause: Callable[[f
                 f"within {TIMEOUT:g} s; does it speak {wire.name}?"
             )
         try:
-            prober.receive()
-        except BlockingIOError:
-            pass
+            with suppress(BlockingIOError):
+                prober.receive()
+            if not last:
+                last = board.total(REACHED) == receivers
+                prober.socket.send(wire.publish(wire.payload(SMALLEST, LAST if last else PROBE)))
         except (OSError, EOFError):
             raise LoadError(
                 f"{where}: the server closed a connection that published; does it speak {wire.name}?"
             ) from None
-        if not last:
-            last = board.total(REACHED) == receivers
-            prober.socket.send(wire.publish(wire.payload(SMALLEST, LAST if last else PROBE)))
         pause(AGAIN)

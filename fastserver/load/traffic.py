@@ -141,8 +141,8 @@ class Traffic:
             except BlockingIOError:
                 link.unsent = data
                 self._poll.modify(link.descriptor, READ | WRITE)
-            except OSError:
-                self._lose(link)
+            except OSError:  # what has arrived is still to be read, to its end
+                link.granted, link.unsent, link.queued = 0, b"", True  # nothing more will be offered to it
             else:
                 link.unsent = b""
                 link.queued = False

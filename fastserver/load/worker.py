@@ -43,7 +43,7 @@ def work(plan: Plan, index: int, target: Target, memory: Any, control: Connectio
     try:
         while True:
             _take_part(plan, index, target, board, control, control.recv())
-    except (EOFError, BrokenPipeError):
+    except (EOFError, ConnectionError):
         return
 
 
