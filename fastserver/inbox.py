@@ -179,6 +179,8 @@ class Inbox:
             if peer.reason in UNHEARD or self._cancelled:
                 break
             if handlers.messages:
+                if peer.waits:
+                    await peer.turn(sum([len(message.payload) for message in messages]))
                 for several in handlers.messages:
                     if peer.reason not in UNHEARD:
                         await handlers.settle(self, several, messages)
@@ -187,6 +189,8 @@ class Inbox:
                 await self._yield()
                 continue
             for message in messages:
+                if peer.waits:
+                    await peer.turn(len(message.payload))
                 for handler in handlers.message:
                     if peer.reason not in UNHEARD and not self._cancelled:
                         await handlers.settle(self, handler, message)

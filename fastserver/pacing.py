@@ -7,7 +7,8 @@ Rules:
   its limit. Beyond, a trickle passes, so that the others hear something in each interval; it leaves room enough that
   no limit is passed as long as anyone is waited for.
 - What a sender sent beyond that is held before anyone gets it, and the sender is not read; both go on in turn, as soon
-  as a peer that was waited for makes room. A read is cut between messages, so that no more passes than may.
+  as a peer that was waited for makes room. A read is cut between messages, so that no more passes than may. What
+  waits for handlers in an inbox waits there.
 - Who says little is not held: each sender has a share of a second trickle.
 - For no more than `pace_timeout` seconds in any minute something is held because of one peer (or origin, where limits
   per address hold) that takes less than its limit in a second. Beyond, that one is on its own for a minute.
@@ -20,6 +21,7 @@ read costs one comparison.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush, heapreplace
@@ -112,7 +114,8 @@ class Pacing:
         self._waited: OrderedDict[Peer, Waited] = OrderedDict()  # in the order of their last look
         self._dues: list[tuple[int, int, Waited]] = []  # a heap: due, the peer's number, the peer
         self._resting: OrderedDict[Peer, Held] = OrderedDict()  # senders that are not read, in the order of their turn
-        self._called: set[Peer] = set()  # senders that had their turn and were not read since
+        self._turns: OrderedDict[Peer, asyncio.Future[None]] = OrderedDict()  # of the inboxes that wait, likewise
+        self._called: set[Peer] = set()  # those that had their turn and were not heard since
         self._held = 0.0  # for how long something was held, seconds
         self._began = 0.0  # of the interval, loop time
         self._in_interval = False
@@ -125,8 +128,8 @@ class Pacing:
 
     @property
     def active(self) -> bool:
-        """Whether any sender is not read because of someone who is behind."""
-        return bool(self._resting)
+        """Whether anything is held, or anyone not read, because of someone who is behind."""
+        return bool(self._resting or self._turns)
 
     # Those who are waited for.
 
@@ -163,7 +166,7 @@ class Pacing:
         """`sender` sent `frames`, complete, that many messages: pass them on, or hold them until that may be."""
         held = self._resting.get(sender)
         if held is None:
-            if self._fits(sender, len(frames)):
+            if sender.inbox is not None or self._fits(sender, len(frames)):  # in an inbox it waits before it is handled
                 self._server.receive(sender, frames, messages)
                 return
             held = self._rest(sender)
@@ -177,10 +180,19 @@ class Pacing:
             self._called.discard(sender)
             self._release_soon()
         flush = self._server.flush
-        if flush.published >= flush.hold_at and size > self._share and sender not in self._resting:
+        full = flush.published >= flush.hold_at and size > self._share
+        if full and sender.inbox is None and sender not in self._resting:
             self._measure()
             if flush.published >= flush.hold_at:
                 self._rest(sender)
+
+    async def turn(self, sender: Peer, size: int) -> None:
+        """Return when a message of `sender`, `size` bytes, may be handled."""
+        flush = self._server.flush
+        self._called.discard(sender)
+        while sender.reason is None and flush.published >= flush.hold_at and not self._fits(sender, size):
+            turn = self._turns[sender] = asyncio.get_running_loop().create_future()
+            await turn
 
     def held_bytes(self, sender: Peer) -> int:
         """Bytes that are held of `sender`."""
@@ -189,24 +201,32 @@ class Pacing:
 
     def deliver(self, sender: Peer) -> None:
         """Pass on what is held of `sender`, all of it: its end comes behind that."""
-        held = self._resting.pop(sender, None)
-        self._called.discard(sender)
+        held = self._forget_sender(sender)
         if held is not None:
             sender.resume_reading(Pause.PACE)
             if held.messages:
                 self._server.receive(sender, held.frames[held.start :], held.messages)
 
     def deliver_all(self) -> None:
-        """Pass on all that is held."""
+        """Pass on all that is held. Nobody waits any more."""
         while self._resting:
             self.deliver(next(iter(self._resting)))
+        while self._turns:
+            self._call(self._turns.popitem(last=False)[1])
 
     def drop(self, sender: Peer) -> None:
         """What is held of `sender` is for nobody."""
-        self._resting.pop(sender, None)
-        self._called.discard(sender)
+        self._forget_sender(sender)
 
     # Its own.
+
+    def _forget_sender(self, sender: Peer) -> Held | None:
+        """Have `sender` wait no more; what was held of it."""
+        self._called.discard(sender)
+        turn = self._turns.pop(sender, None)
+        if turn is not None:
+            self._call(turn)
+        return self._resting.pop(sender, None)
 
     def _due(self, peer: Peer) -> int:
         flush = self._server.flush
@@ -284,10 +304,10 @@ class Pacing:
         self._in_interval = False
         self._called.clear()
         now = self._server.time()
-        if self._resting:
+        if self.active:
             self._held += now - self._began
         self._look(now)
-        if self._resting or self._used:
+        if self.active or self._used:
             self._begin_interval()
             self._release()
 
@@ -318,18 +338,18 @@ class Pacing:
         return self._due(peer) <= self._server.flush.published + min(READ_SIZE, self._target // 4)
 
     def _release_soon(self) -> None:
-        if self._resting and not self._soon:
+        if self.active and not self._soon:
             self._soon = True
             self._server.flush.call_soon(self._release)
 
     def _release(self) -> None:
-        """Pass on what is held, and read those that rest, as far as may be, in turn."""
+        """Pass on what is held, go on with inboxes, and read those that rest, as far as may be, in turn."""
         self._soon = False
         flush = self._server.flush
         most = flush.published + TURN
         self._releasing = True
         try:
-            while self._resting:
+            while self.active:
                 if self._room() <= 0:
                     self._measure()
                     if self._room() <= 0:
@@ -337,6 +357,11 @@ class Pacing:
                 if flush.published >= most:
                     self._release_soon()
                     break
+                if self._turns:
+                    sender, turn = self._turns.popitem(last=False)
+                    self._called.add(sender)
+                    self._call(turn)
+                    continue
                 sender, held = next(iter(self._resting.items()))
                 if sender.reason in UNHEARD:
                     self.drop(sender)
@@ -349,6 +374,11 @@ class Pacing:
                     sender.resume_reading(Pause.PACE)
         finally:
             self._releasing = False
+
+    @staticmethod
+    def _call(turn: asyncio.Future[None]) -> None:
+        if not turn.done():  # not cancelled
+            turn.set_result(None)
 
     def _room(self) -> int:
         """Bytes that may be published now, less those that senders who had their turn are likely to bring."""

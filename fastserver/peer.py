@@ -473,13 +473,22 @@ class Peer(Account, asyncio.Protocol):
             delivered = self.offered()[0] - self.pending(self._server.resplitter())[0] - self.dropped[0]
             self.drop(min(delivered, -(-delivered * lost // size)), lost)
 
+    @property
+    def waits(self) -> bool:
+        """Whether what it sent has to wait for its `turn` to be handled."""
+        return self._tick.published >= self._tick.hold_at
+
+    async def turn(self, size: int) -> None:
+        """Return when a message it sent, `size` bytes, may be handled."""
+        await self._server.pacing.turn(self, size)
+
     def _pace(self, frames: bytes, messages: int) -> None:
         self.last_message = self._server.time()
         self._server.pacing.receive(self, frames, messages)
 
     def _deliver_held(self) -> None:
         """Pass on what pacing holds of it, unless it is to be heard no more."""
-        if self._paused & Pause.PACE:
+        if self._paused & Pause.PACE or self.inbox is not None:
             if self.reason in UNHEARD:
                 self._server.pacing.drop(self)
             else:
