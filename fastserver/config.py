@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_arg
 
 from fastserver.errors import ConfigError
 from fastserver.listen import Listener
+from fastserver.memory import least as least_memory
 from fastserver.networks import Networks
 from fastserver.setting import GIB, KIB, MIB, Setting
 
@@ -264,7 +265,7 @@ class Config:
     # 64 peers at the limit of --max-pending, each with a stream of its own; what they share counts once.
     max_memory: Written[int | None] = _setting(
         GIB,
-        "What is held for all peers; beyond, the peer whose leaving frees most is closed.",
+        "What is held for all peers; beyond, those that hold most by address and move least are closed.",
         unit="bytes",
         low=MIB,
         high=1024 * GIB,
@@ -309,6 +310,17 @@ class Config:
                 written = isinstance(value, str) and setting.written
                 object.__setattr__(self, setting.name, setting.parse(value) if written else setting.check(value))
         self._settle_mode()
+        self._settle_memory()
+
+    def _settle_memory(self) -> None:
+        most, least = self.max_memory, least_memory(self.max_message)
+        if most is not None and most < least:
+            memory, message = _BY_NAME["max_memory"], _BY_NAME["max_message"]
+            raise ConfigError(
+                f"{memory.option}: {memory.show(most)} is not allowed with {message.option} "
+                f"{message.show(self.max_message)}, of which one message would be too much; allowed is "
+                f"{memory.show(least)} or more, or off"
+            )
 
     def _settle_mode(self) -> None:
         mode: str | None = self.mode
@@ -336,6 +348,7 @@ class Config:
 
 
 SETTINGS: Final = tuple(Setting(name=item.name, **item.metadata) for item in fields(Config))
+_BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
 _OPTIONAL: Final = frozenset(item.name for item in fields(Config) if item.default is None)
 
 WAIT: Final = Setting(

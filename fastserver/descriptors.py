@@ -125,11 +125,16 @@ def broken(descriptor: int) -> bool:
 def unacknowledged(descriptor: int) -> int:
     """Bytes the kernel holds for the socket `descriptor` that the other system has not acknowledged; for a Unix socket
     those its peer has not read, with the kernel's overhead. 0 where it cannot be told (SIOCOUTQ of tcp(7))."""
-    if sys.platform != "linux":
+    return _number(descriptor, termios.TIOCOUTQ) if sys.platform == "linux" else 0
+
+
+def _number(descriptor: int, request: int) -> int:
+    """What the kernel answers to `request` for `descriptor` (ioctl); 0 if nothing."""
+    if sys.platform == "win32":
         return 0
     answer = array("i", [0])
     try:
-        fcntl.ioctl(descriptor, termios.TIOCOUTQ, answer)
+        fcntl.ioctl(descriptor, request, answer)
     except OSError:
         return 0
     return answer[0]
@@ -170,6 +175,15 @@ def tcp_info(descriptor: int) -> bytes:
             return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_SIZE)
     except OSError:  # no TCP, or not connected any more
         return b""
+
+
+def silence(descriptor: int) -> float:
+    """Seconds since anything came on the TCP connection behind `descriptor`; 0 if something that came has not been read
+    yet, or where it cannot be told."""
+    if sys.platform != "linux" or descriptor < 0 or _number(descriptor, termios.FIONREAD):
+        return 0.0
+    info = tcp_info(descriptor)
+    return int.from_bytes(info[52:56], sys.byteorder) / 1000  # tcpi_last_data_recv
 
 
 def ceiling() -> int:

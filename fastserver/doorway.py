@@ -1,6 +1,7 @@
 """The doorway: where a peer that has just come waits, if it is not to be read yet.
 
-uvloop reads a new connection once, paused or not. What it read is kept here, one read at most, and counts as incoming.
+uvloop, and the standard loop of Python 3.10, read a new connection, paused or not. What was read is kept here, one read
+at most, and counts as incoming.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Doorway(asyncio.Protocol):
         if self._peer.reason is not None:
             return  # closing: read on, but hear nothing
         self.held += data
+        self._peer.transport.resume_reading()  # the loop of Python 3.10 reads on, and believes that it is paused
         self._peer.transport.pause_reading()
         self._server.flush.room -= len(data)
         if self._server.flush.room < 0:

@@ -336,6 +336,11 @@ class Peer(Account, asyncio.Protocol):
             self.transport.pause_reading()
 
     @property
+    def paused(self) -> bool:
+        """Whether it is not read for now."""
+        return self._paused != Pause.NONE
+
+    @property
     def owes(self) -> bool:
         """Whether it waits for its rate also when its connection is gone: others of its origin would have to."""
         return self.throttle is not None and self.throttle.shared

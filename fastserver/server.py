@@ -432,6 +432,7 @@ class Server:
                 self.timeouts.forget,
                 self.heartbeat.forget,
                 self.vanished.forget,
+                self.memory.forget,
             ):
                 self._whatever_happens(forget, peer)
             if was_in:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import logging
+import socket
+import sys
+from typing import Any
 
 import pytest
 from simulation import Simulation
 
-from fastserver import CloseReason
-from fastserver.memory import Held
+from fastserver import CloseReason, Config, ConfigError
+from fastserver.descriptors import silence
+from fastserver.listen import Role
+from fastserver.memory import Held, least
+from fastserver.pause import Pause
+from fastserver.peer import Peer
 
 LIMIT = 4 * 1024 * 1024
 CHUNK = b"x" * 99_999 + b"\n"
@@ -87,3 +94,146 @@ def test_policies_that_drop_stay_within_it() -> None:
             send(simulation, 50)
             assert Held(simulation.server).total <= 1024 * 1024 + 2 * len(CHUNK)
         assert stuck.reason is None
+
+
+MESSAGE = 1_000_000
+
+
+def hold(simulation: Simulation, size: int, host: str) -> Peer:
+    """A new peer that has sent so much of a message."""
+    peer, _ = simulation.connect(host=host, role=Role.SEND)
+    peer.data_received(b"x" * size)
+    simulation.loop.tick()
+    simulation.loop.advance(0.001)
+    return peer
+
+
+def send_message(simulation: Simulation, host: str) -> Peer:
+    """A new peer that sends a message, a tenth of it every 10 ms, and stays."""
+    peer, transport = simulation.connect(host=host, role=Role.SEND)
+    for _ in range(10):
+        if transport.reading and peer.reason is None:
+            peer.data_received(b"x" * (MESSAGE // 10))
+        simulation.loop.advance(0.01)
+    if peer.reason is None:
+        peer.data_received(b"\n")
+    simulation.loop.tick()
+    return peer
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"hosts": ["192.0.2.1"], "honest": "192.0.2.9"},
+        {"hosts": [f"2001:db8::{number}" for number in range(1, 90)], "honest": "2001:db8:1::1"},
+        {"hosts": ["127.0.0.1"], "honest": "127.0.0.1"},
+        {"hosts": ["127.0.0.1"], "honest": "127.0.0.2", "limit_loopback": True},
+    ],
+    ids=["IPv4", "IPv6", "loopback", "loopback limited"],
+)
+def test_many_that_hold_a_little_pay_for_it(settings: dict[str, Any]) -> None:
+    """Connections that stall within a message cost no honest sender its own, though each holds less than it."""
+    hosts, honest = settings.pop("hosts"), settings.pop("honest")
+    simulation = begin(max_memory=64 * 1024 * 1024, log_messages=0, **settings)
+    stalled = [hold(simulation, 700_000, hosts[number % len(hosts)]) for number in range(94)]
+    simulation.loop.advance(0.1)
+    honest_ones = [send_message(simulation, honest) for _ in range(40)]
+    assert [peer.reason for peer in honest_ones] == [None] * 40
+    assert simulation.server.peers.totals().messages_in == 40
+    assert 1 <= sum(peer.reason is CloseReason.MEMORY for peer in stalled) <= 10
+
+
+def test_the_address_that_holds_most_pays_where_all_move() -> None:
+    simulation = begin(max_memory=16 * 1024 * 1024)
+    many = [hold(simulation, 400_000, "192.0.2.1") for _ in range(30)]
+    few = [hold(simulation, 900_000, f"192.0.2.{number}") for number in range(2, 6)]
+    for _ in range(20):
+        for peer in (*many, *few):
+            if peer.reason is None:
+                peer.data_received(b"x" * 2000)
+        simulation.loop.advance(0.01)
+    assert {peer.reason for peer in few} == {None}
+    assert CloseReason.MEMORY in {peer.reason for peer in many}
+
+
+def test_readers_that_stand_still_go_before_those_that_take() -> None:
+    """Each of two has a stream of its own; the one that takes is further behind."""
+    simulation = begin(max_memory=LIMIT, max_pending=LIMIT)
+    (still, _), (taking, transport) = simulation.connect(0), simulation.connect(0)
+    while CloseReason.MEMORY not in {still.reason, taking.reason}:
+        for peer, messages in (still, 2), (taking, 12):
+            for _ in range(messages):
+                peer.send(b"x" * 10_000)
+                simulation.loop.tick()
+        transport.give_room(100_000)
+        simulation.loop.advance(0.01)
+    assert still.reason is CloseReason.MEMORY
+    assert taking.reason is None
+
+
+def test_who_is_not_read_has_not_stood_still() -> None:
+    simulation = begin(max_memory=LIMIT)
+    held_up = hold(simulation, 900_000, "192.0.2.1")
+    held_up.pause_reading(Pause.PACE)
+    others = [hold(simulation, 800_000, f"192.0.2.{number}") for number in range(2, 5)]
+    for _ in range(100):
+        simulation.loop.advance(0.1)
+        simulation.server.memory.check()
+    last = hold(simulation, 900_000, "192.0.2.9")
+    simulation.server.memory.check()
+    assert held_up.reason is last.reason is None
+    assert [peer.reason for peer in others].count(CloseReason.MEMORY) == 1
+
+
+@pytest.mark.parametrize("mode", ["lines", "msgpack", "msgpack-stream"])
+@pytest.mark.parametrize("max_message", [1, 5000, 1024 * 1024, 3_000_001])
+def test_one_message_of_the_longest_fits(mode: str, max_message: int) -> None:
+    """The least that is allowed closes nobody who sends one message, however it is cut."""
+    memory = max(1024 * 1024, least(max_message))
+    simulation = begin(mode=mode, max_memory=memory, max_message=max_message)
+    peer, _ = simulation.connect()
+    _, transport = simulation.connect()
+    payload = b"\xc6" + (max_message - 5).to_bytes(4, "big") + bytes(max_message - 5) if max_message > 5 else b"\xc0"
+    frame = simulation.server.framer.frame(b"x" * max_message if mode == "lines" else payload)
+    for _ in range(3):
+        for start in range(0, len(frame), 100_000):
+            peer.data_received(frame[start : start + 100_000])
+            simulation.server.memory.check()
+            simulation.loop.tick()
+    assert peer.reason is None
+    assert bytes(transport.sent) == frame * 3
+
+
+def test_less_memory_than_a_message_is_refused() -> None:
+    message = 64 * 1024 * 1024
+    with pytest.raises(ConfigError) as caught:
+        Config(max_message=message, max_memory=least(message) - 1)
+    assert "--max-memory: " in str(caught.value)
+    assert "not allowed with --max-message 64 MiB" in str(caught.value)
+    assert str(least(message)) in str(caught.value)
+    Config(max_message=message, max_memory=least(message))
+    Config(max_message=message, max_memory=None)
+
+
+def test_nothing_is_kept_of_those_that_are_gone() -> None:
+    simulation = begin()
+    peers = [hold(simulation, 600_000, "192.0.2.1") for _ in range(5)]
+    simulation.server.memory.check()
+    assert set(simulation.server.memory._seen) == set(peers)
+    for peer in peers:
+        peer.abort()
+    simulation.loop.tick()
+    assert not simulation.server.memory._seen
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell")
+def test_silence_of_a_connection() -> None:
+    listening = socket.create_server(("127.0.0.1", 0))
+    with listening, socket.create_connection(listening.getsockname()) as one, listening.accept()[0] as other:
+        one.sendall(b"xy")
+        other.recv(1)
+        assert silence(other.fileno()) == 0  # who has been heard only in part is not silent
+        other.recv(1)
+        while not silence(other.fileno()):
+            pass
+    assert silence(-1) == 0.0
