@@ -203,6 +203,25 @@ def test_peer_that_is_over_its_rate(run: Run, tmp_path: Path) -> None:
     run(main())
 
 
+def test_many_are_asked_about_some_at_a_time(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that are reset are found, also beyond those asked about in one turn."""
+    monkeypatch.setattr("fastserver.unread.AT_ONCE", 3)
+
+    async def main() -> None:
+        async with Server(config(half_close_timeout=3600.0)) as server:
+            clients = [await connect(server) for _ in range(10)]
+            for client in clients:
+                client.shutdown(socket.SHUT_WR)
+            await until(lambda: len(server.unread._peers) == 10)
+            for client in clients[1:]:
+                reset(client)
+            await until(lambda: len(server.peers) == 1)
+            assert server.peers.reasons == {"reset": 9}
+            clients[0].close()
+
+    run(main())
+
+
 def test_living_peers_stay(run: Run) -> None:
     """Those that are not read, or ended their stream, and are there."""
 
