@@ -21,7 +21,8 @@ class Networks:
     """
 
     def __init__(self, entries: Iterable[str]) -> None:
-        self._prefixes: dict[int, dict[int, set[int]]] = {4: {}, 6: {}}  # by version, bits behind the prefix
+        # By version, bits behind the prefix, and the zone; "" is any.
+        self._prefixes: dict[int, dict[tuple[int, str], set[int]]] = {4: {}, 6: {}}
         for entry in entries:
             for text, where in _lines(entry[1:]) if entry.startswith("@") else [(entry, "")]:
                 try:
@@ -31,21 +32,29 @@ class Networks:
                     raise ConfigError(f"{where}{text!r} {why}") from None
 
     def __contains__(self, ip: IP) -> bool:
-        number = int(ip)
-        return any(number >> behind in prefixes for behind, prefixes in self._prefixes[ip.version].items())
+        number, zones = int(ip), ("", _zone(ip))
+        return any(
+            zone in zones and number >> behind in prefixes
+            for (behind, zone), prefixes in self._prefixes[ip.version].items()
+        )
 
     def __bool__(self) -> bool:
         return any(self._prefixes.values())
 
     def _add(self, network: IPv4Network | IPv6Network) -> None:
         behind = network.max_prefixlen - network.prefixlen
-        self._prefixes[network.version].setdefault(behind, set()).add(int(network.network_address) >> behind)
+        address = network.network_address
+        self._prefixes[network.version].setdefault((behind, _zone(address)), set()).add(int(address) >> behind)
 
 
 def ip_of(host: str) -> IP:
     """The address in `host`, with its zone if it has one; an IPv4-mapped one as IPv4. Raises `ValueError`."""
     ip = ip_address(host)
     return ip if isinstance(ip, IPv4Address) else ip.ipv4_mapped or ip
+
+
+def _zone(ip: IP) -> str:
+    return "" if isinstance(ip, IPv4Address) else ip.scope_id or ""
 
 
 def _as_ipv4(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
