@@ -36,6 +36,7 @@ LINGER: Final = 1.0  # seconds: a server may keep a half-closed connection for i
 FIRST_DELAY = 0.1  # seconds before the first try to connect again
 LONGEST_DELAY = 30.0  # seconds
 BURST: Final = 64 * 1024  # bytes: a task that only sends lets others run at least this often
+CANCELLED: Final = "connecting again was cancelled"
 NOT_ENTERED: Final = "`async with` has not connected the client"
 
 logger = logging.getLogger("fastserver.client")
@@ -237,7 +238,12 @@ class Client:
         self._reconnect = False
         self._stop_sending("the client was closed")
         self._stop_receiving(None)
-        await self._stop_dialing()
+        try:
+            await self._stop_dialing()
+        except BaseException:  # cancelled
+            if self._connection:
+                self._connection.abort()
+            raise
         connection, self._connection = self._connection, None
         if connection:
             try:
@@ -409,7 +415,7 @@ class Client:
     def _redial(self, error: Exception | None) -> None:
         assert self._loop is not None
         self._redialing = self._loop.create_task(self._dial_again(error))
-        self._redialing.add_done_callback(lambda _: self._dialed())
+        self._redialing.add_done_callback(self._redialed)
 
     async def _dial_again(self, error: Exception | None) -> None:
         try:
@@ -419,6 +425,12 @@ class Client:
         except Exception as failure:  # whatever it is, nobody else would see it
             self._stop_sending(f"cannot connect: {why(failure)}")
             self._stop_receiving(failure)
+
+    def _redialed(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():  # by who cancels all tasks, if it was not `close`
+            self._stop_sending(CANCELLED)
+            self._stop_receiving(ConnectionError(CANCELLED))
+        self._dialed()
 
     def _dialed(self) -> None:
         """A task that dials has done so; the connection may be lost again by now."""

@@ -82,14 +82,15 @@ class Connection(asyncio.Protocol):
 
     _transport: asyncio.Transport
     _socket: Any  # what the event loop shows of it
+    _lost: asyncio.Future[None]
 
     def __init__(self, owner: Owner, splitter: Splitter, patience: float) -> None:
         self._owner = owner
         self.splitter = splitter
         self.writable = asyncio.Event()
         self._patience = patience
-        self._lost = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._lost = self._loop.create_future()  # and no task, which a program that cancels all of them would reach
         self._error: Exception | None = None
         self._began = 0.0
         self._sent = 0  # bytes
@@ -108,7 +109,7 @@ class Connection(asyncio.Protocol):
     @property
     def open(self) -> bool:
         """Whether the server has ended neither its side nor all of it."""
-        return not (self._ended or self._lost.is_set())
+        return not (self._ended or self._lost.done())
 
     @property
     def error(self) -> Exception | None:
@@ -131,16 +132,16 @@ class Connection(asyncio.Protocol):
 
     def half_close(self) -> None:
         """Ends our side, after all that was written; nothing over TLS."""
-        if self.can_half_close and not self._lost.is_set() and not self._transport.is_closing():
+        if self.can_half_close and not self._lost.done() and not self._transport.is_closing():
             with suppress(OSError):  # it was reset, which reading will tell
                 self._transport.write_eof()
 
     async def flushed(self) -> None:
         """Waits until the system has taken all that was written. Raises ConnectionError if the connection
         broke."""
-        if not self._lost.is_set():
+        if not self._lost.done():
             if self._transport.is_closing():  # which flushes, too
-                await self._lost.wait()
+                await asyncio.wait([self._lost])
             else:
                 self._transport.set_write_buffer_limits(high=0)  # "writable" now means that nothing waits
                 await self.writable.wait()
@@ -148,12 +149,12 @@ class Connection(asyncio.Protocol):
             raise ConnectionError(f"the connection broke: {why(self._error)}")
 
     def pause_reading(self) -> None:
-        if not self._paused and not self._lost.is_set() and not self._transport.is_closing():
+        if not self._paused and not self._lost.done() and not self._transport.is_closing():
             self._paused = True
             self._transport.pause_reading()
 
     def resume_reading(self) -> None:
-        if self._paused and not self._lost.is_set() and not self._transport.is_closing():
+        if self._paused and not self._lost.done() and not self._transport.is_closing():
             self._paused = False
             self._transport.resume_reading()
 
@@ -166,15 +167,15 @@ class Connection(asyncio.Protocol):
         try:
             await self._end(within, linger)
         finally:
-            if not self._lost.is_set():
+            if not self._lost.done():
                 self.abort()
-                await self._lost.wait()
+                await asyncio.wait([self._lost])
         if self._error and self._sent and not self._done:
             raise ConnectionError(f"the connection broke, and what was sent may be lost: {why(self._error)}")
 
     def abort(self) -> None:
         """Closes at once; with a reset where something has not been passed on, which would be half a message."""
-        if self._lost.is_set():
+        if self._lost.done():
             return
         if self._transport.get_write_buffer_size():
             reset_on_close(self._socket)
@@ -221,7 +222,7 @@ class Connection(asyncio.Protocol):
         self.writable.set()
 
     def connection_lost(self, error: Exception | None) -> None:
-        self._lost.set()
+        self._lost.set_result(None)
         self.writable.set()
         if error:
             self._read_out(error)
@@ -262,7 +263,7 @@ class Connection(asyncio.Protocol):
 
     def _leave(self) -> None:
         """Closes, for the server has ended; not before it has taken what was sent."""
-        if self._leaving is None and not self._lost.is_set():
+        if self._leaving is None and not self._lost.done():
             self._leaving = self._loop.create_task(self._left())
 
     async def _left(self) -> None:
@@ -270,11 +271,12 @@ class Connection(asyncio.Protocol):
             await self._end(self._patience, delivery.GRACE)
         except TimeoutError as error:
             self._error = error
-        self.abort()
+        finally:
+            self.abort()
 
     async def _end(self, within: float, linger: float) -> None:
         self._deaf = True
-        if self._lost.is_set() or not self._sent:
+        if self._lost.done() or not self._sent:
             return
         self.resume_reading()
         self.half_close()
@@ -283,11 +285,11 @@ class Connection(asyncio.Protocol):
             if waiting:
                 raise TimeoutError(f"the server did not take the last {waiting} bytes within {within:g} s")
         stay = 0.0
-        if not (self._lost.is_set() or self._ended):
+        if not (self._lost.done() or self._ended):
             stay = delivery.patience(self._socket, self._sent, self._loop.time() - self._sent_at, linger)
             await self._until(lambda: self._ended or delivery.read(self._socket), stay)
         if not self.can_half_close:  # not before: TLS fails at what arrives after its end
-            self._done = not self._lost.is_set()
+            self._done = not self._lost.done()
             self._transport.close()
             await self._until(lambda: False, stay)
 
@@ -302,14 +304,10 @@ class Connection(asyncio.Protocol):
         # Not `asyncio.wait_for`: before Python 3.12 it may swallow that the task was cancelled.
         deadline = self._loop.time() + seconds
         look = delivery.FIRST_LOOK
-        lost = asyncio.ensure_future(self._lost.wait())
-        try:
-            while not (self._lost.is_set() or happened()):
-                left = deadline - self._loop.time()
-                if left <= 0:
-                    return False
-                await asyncio.wait([lost], timeout=min(look, left))
-                look = min(2 * look, delivery.LONGEST_LOOK)
-            return True
-        finally:
-            lost.cancel()
+        while not (self._lost.done() or happened()):
+            left = deadline - self._loop.time()
+            if left <= 0:
+                return False
+            await asyncio.wait([self._lost], timeout=min(look, left))
+            look = min(2 * look, delivery.LONGEST_LOOK)
+        return True

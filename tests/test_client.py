@@ -517,6 +517,46 @@ def test_a_server_that_stops_first_and_tasks_that_are_cancelled_then(run: Run) -
     run(main())
 
 
+def test_a_program_that_cancels_all_tasks(run: Run) -> None:
+    """Those of its clients too: they end, and say so, and closing takes what was sent along."""
+
+    async def cancel_others() -> None:
+        for task in asyncio.all_tasks() - kept - {asyncio.current_task()}:
+            task.cancel()
+        await asyncio.sleep(0)
+
+    async def main() -> None:
+        nonlocal kept
+        kept = asyncio.all_tasks()
+        async with bare(reconnect=True, first_delay=3600) as (client, theirs):
+            theirs.close()
+            while client._redialing is None:
+                await asyncio.sleep(0)
+            await cancel_others()
+            for step in (client.receive(), client.send(b"x")):
+                with pytest.raises(ConnectionError, match="cancelled"):
+                    await step
+        async with bare() as (client, theirs):
+            await client.send(b"x")
+            theirs.shutdown(socket.SHUT_WR)
+            assert await client.receive_batch() == []
+            await cancel_others()
+            await client.close()
+            assert read_to_end(theirs) == b"x\n"
+        async with bare() as (client, theirs):
+            await client.send(b"x")
+            closing = asyncio.ensure_future(client.close(linger=3600))
+            kept.add(closing)
+            await asyncio.sleep(0)
+            await cancel_others()
+            assert await asyncio.to_thread(read_to_end, theirs) == b"x\n"
+            theirs.close()
+            await closing
+
+    kept: set[asyncio.Task[Any]] = set()
+    run(main())
+
+
 def test_what_arrived_before_closing_can_still_be_received(run: Run) -> None:
     async def serve(reader: Reader, writer: Writer) -> None:
         writer.write(b"1\n2\n")
