@@ -67,6 +67,9 @@ cdef class Message:
         return self.made
 
     cdef unpack(self, bytes payload):
+        hook = getattr(self.peer, "ext_hook", None)
+        if hook is not None:
+            return maps.unpacked(payload, maps.as_dict, ext_hook=hook)
         if PyBytes_GET_SIZE(payload) > small:
             return maps.unpack(payload)
         try:

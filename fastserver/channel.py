@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from asyncio import WriteTransport
     from collections.abc import Iterable
 
+    from fastserver.listening import Listening
     from fastserver.peer import Peer
     from fastserver.server import Server
 
@@ -40,7 +41,10 @@ class Channel(Collector):
     @property
     def peers(self) -> list[Peer]:
         """Who hears it."""
-        return [member.peer for member in (*self.ready, *self.behind, *self.idle)]
+        peers = [member.peer for member in (*self.ready, *self.behind, *self.idle)]
+        if self._server is None or not self._server.listening:
+            return peers
+        return [peer for peer in peers if peer not in self._server.listening]
 
     def broadcast(self, value: Any, exclude: Peer | Iterable[Peer] | None = None) -> None:
         """Send one message to all of its peers but `exclude`, one or several: bytes-like in lines mode, any packable
@@ -56,6 +60,18 @@ class Channel(Collector):
     def broadcast_threadsafe(self, value: Any, exclude: Peer | Iterable[Peer] | None = None) -> None:
         """`broadcast` from another thread."""
         self._serving.call_threadsafe(self._broadcast, self._serving.frame(value), self._excluded(exclude))
+
+    def listen(self) -> Listening:
+        """Its messages from now on, within this process: `async for message in channel.listen()`.
+
+        It is bounded as a peer is: more than `max_pending` behind, `slow_consumer` says what becomes of it. Raises
+        RuntimeError unless the server runs.
+        """
+        from fastserver.listening import Listening  # which needs peers, and they need this
+
+        server = self._serving
+        server.check_runs()
+        return Listening(server, self)
 
     def _broadcast(self, frame: bytes, excluded: tuple[Peer, ...]) -> None:
         flush = self._serving.flush

@@ -22,6 +22,8 @@ from fastserver.pause import Pause
 from fastserver.webpage import is_request
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from fastserver.framing import Splitter
     from fastserver.inbox import Inbox
     from fastserver.server import Server
@@ -199,7 +201,7 @@ class Peer(Account, asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         # 0: where the transport is the link, it says so as soon as the kernel does not take everything.
         self.transport.set_write_buffer_limits(high=0, low=0)
-        self._since = self._server.time()
+        self.began()
         self._server.connected(self)
 
     def eof_received(self) -> bool:
@@ -260,6 +262,15 @@ class Peer(Account, asyncio.Protocol):
         self.drop_pending(self._server.resplitter())
 
     # From the server and the flush.
+
+    def began(self) -> None:
+        """It is there since now."""
+        self._since = self._server.time()
+
+    @property
+    def ext_hook(self) -> Callable[[int, bytes], Any] | None:
+        """What makes values of the extension types of msgpack in its messages."""
+        return self._server.ext_hook
 
     @property
     def incoming_bytes(self) -> int:

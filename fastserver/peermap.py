@@ -52,9 +52,13 @@ class PeerMap:
 
     def add(self, peer: Peer) -> None:
         """Give `peer` its id and keep it."""
-        peer.id = next(self._ids)
+        peer.id = self.number()
         self._peers[peer.id] = peer
         self.accepted += 1
+
+    def number(self) -> int:
+        """An id that no peer has had."""
+        return next(self._ids)
 
     def remove(self, peer: Peer) -> Figures:
         """Forget `peer`, which is closed, but for its figures."""

@@ -26,6 +26,7 @@ from fastserver.inbox import HANDLING
 from fastserver.link import SocketLink
 from fastserver.listen import Listener, Role
 from fastserver.listener import NOT_SENT, Listeners, SocketOption, host_of, keep_alive, show_address
+from fastserver.listening import Pipe
 from fastserver.log import Log, summary
 from fastserver.memory import Memory
 from fastserver.once import Once
@@ -55,16 +56,25 @@ class Server:
     `async with Server(config):` serves until the block ends; `await serve()` until it is stopped or
     cancelled; `run()` does so with an event loop, signals and logging of its own.
 
-    `default` is for `msgpack.packb`: it turns a value that cannot be packed into one that can.
+    `default` is for `msgpack.packb`: it turns a value that cannot be packed into one that can. `ext_hook` is for
+    `msgpack.unpackb`: it makes the value of an extension type, in `message.value`, of its code and data.
     """
 
     time: Callable[[], float]
     """The loop's clock, seconds."""
     call_later: Callable[..., asyncio.TimerHandle]
     """The loop's timer."""
+    loop: asyncio.AbstractEventLoop
+    """What it runs on."""
     log: Log
 
-    def __init__(self, config: Config | None = None, *, default: Callable[[Any], Any] | None = None) -> None:
+    def __init__(
+        self,
+        config: Config | None = None,
+        *,
+        default: Callable[[Any], Any] | None = None,
+        ext_hook: Callable[[int, bytes], Any] | None = None,
+    ) -> None:
         for kind in KINDS:
             if getattr(type(self), f"on_{kind}") is not getattr(Server, f"on_{kind}"):
                 raise TypeError(
@@ -82,6 +92,7 @@ class Server:
         self.framer = self.splitter()
         """Frames what is sent."""
         self._pack = parameters.packing(self.config.mode, default)
+        self.ext_hook: Callable[[int, bytes], Any] | None = parameters.callback("ext_hook", ext_hook)
         self.slow_consumers = SlowConsumers(self)
         self.memory = Memory(self)
         self.pacing = Pacing(self)
@@ -100,6 +111,8 @@ class Server:
         """The level at which the log shows what peers say: theirs and the program's own affair, but under `run`."""
         self.handler_failures = 0
         """Exceptions that handlers raised."""
+        self.listening: dict[Peer, Pipe] = {}
+        """The peers that are no connections: who listens in this process."""
         self.admission = Admission(self.config)
         self.timeouts = Timeouts(self.config, self.peers, self.slow_consumers)
         self.heartbeat = Heartbeat(self)
@@ -135,7 +148,7 @@ class Server:
         if not self.framing.compiled:
             self.log.line(WARNING, "no compiled splitters: running on the slower pure-Python ones")
         try:
-            self.link.open(self._loop)
+            self.link.open(self.loop)
             await self.listeners.open(self.config.listeners, self._socket_options(), self.accept)
         except BaseException:
             self._started = self.handlers.settled = False
@@ -153,7 +166,7 @@ class Server:
         self.flush.call_soon = loop.call_soon
         self.flush.call_later = loop.call_later
         self.handlers.context = copy_context()
-        self._loop = loop
+        self.loop = loop
 
     async def stop(self) -> None:
         """Stop accepting and hearing, let every peer take what is pending for at most the drain timeout,
@@ -194,12 +207,15 @@ class Server:
         await self._drain.done()
         # Disconnect handlers have a moment even where peers took all the time.
         await self._end_handlers(max(self._drain_until, self.time() + CLOSE_TIMEOUT))
+        for peer, pipe in [*self.listening.items()]:
+            pipe.widen()  # whoever listens may take the rest when it likes
+            peer.close(CloseReason.SHUTDOWN)
         self.link.close()
         self.log.flush()
         stopped(self.peers)
         self._stopped.set()
         if self._exit is not None and not self._waiting:
-            self._loop.call_soon(_raise, self._exit)
+            self.loop.call_soon(_raise, self._exit)
 
     async def _drain_peers(self) -> None:
         await self._end_handlers(self._drain_until)
@@ -334,7 +350,7 @@ class Server:
         """Have the server's loop call `call`; for use in other threads."""
         if not self._started:
             raise RuntimeError("the server has not started")
-        self._loop.call_soon_threadsafe(call, *arguments)
+        self.loop.call_soon_threadsafe(call, *arguments)
 
     # From the listeners and the peers.
 
@@ -422,6 +438,7 @@ class Server:
     def disconnected(self, peer: Peer) -> None:
         """`peer`'s connection is gone: it is off all books, also where something fails on the way."""
         was_in = peer.id in self.peers
+        self.listening.pop(peer, None)
         try:
             for forget in (
                 self.flush.forget,
@@ -468,6 +485,11 @@ class Server:
             self.log.failure(
                 "failed while peer %(id)d %(address)s left: %(error)s", error, id=peer.id, address=peer.address
             )
+
+    def check_runs(self) -> None:
+        """Raises RuntimeError unless it was started and is not being stopped."""
+        if not self._started or self._stopping:
+            raise RuntimeError("the server is stopping" if self._started else "the server has not started")
 
     def _check_new(self) -> None:
         if self._started:

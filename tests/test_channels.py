@@ -6,6 +6,7 @@ import gc
 from collections.abc import Callable
 from typing import Any
 
+import msgpack
 import pytest
 from simulation import Simulation, Transport
 
@@ -209,6 +210,19 @@ def test_values_that_msgpack_has_no_room_for(mode: str, value: object) -> None:
             send(value)
     simulation.loop.tick()
     assert not transport.sent
+
+
+def test_extension_types_have_values() -> None:
+    made = Simulation(mode="msgpack-stream")
+    made.server.ext_hook = lambda code, data: (code, bytes(data))
+    values: list[object] = []
+    made.server.on_message(lambda message: values.append(message.value))
+    peer, _ = made.connect()
+    peer.data_received(msgpack.packb([1, msgpack.ExtType(7, b"x")]) + msgpack.packb({"a": "b" * 2000}))
+    assert values == [[1, (7, b"x")], {"a": "b" * 2000}]
+    assert fastserver.Server(fastserver.Config(mode="msgpack"), ext_hook=msgpack.ExtType).ext_hook is msgpack.ExtType
+    with pytest.raises(ValueError, match="ext_hook 3 is not allowed"):
+        fastserver.Server(fastserver.Config(mode="msgpack"), ext_hook=3)  # type: ignore[arg-type]
 
 
 def test_a_function_makes_values_that_can_be_packed_of_others() -> None:

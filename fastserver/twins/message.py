@@ -70,7 +70,9 @@ class Message(Generic[P]):
         if not self._packed:
             return self.payload
         if self._value is None:
-            self._value = maps.unpack(self.payload)
+            hook = getattr(self._peer, "ext_hook", None)
+            options = {} if hook is None else {"ext_hook": hook}
+            self._value = maps.unpacked(self.payload, maps.as_dict, **options)
         return self._value
 
     def broadcast(self) -> None:

@@ -46,6 +46,7 @@ assert_type(config.message_timeout, float | None)
 Config(max_pending="64KiB", message_timeout="5s", max_memory="off", echo="on", drain_timeout=2)
 
 server = Server(config)
+Server(config, default=str, ext_hook=lambda code, data: (code, data))
 assert_type(Server().everyone, Channel)
 assert_type(server.config, Config)
 
@@ -127,6 +128,14 @@ def channels(channel: Channel, peer: Peer) -> None:
     channel.broadcast_threadsafe(b"hello", exclude=peer)
     peer.join(channel)
     peer.leave(channel)
+
+
+async def listen(channel: Channel) -> None:
+    async for message in channel.listen():
+        assert_type(message.payload, bytes)
+        assert_type(message.peer, None)
+    with channel.listen() as listening:
+        assert_type((await listening.__anext__()).value, Any)
 
 
 def peers(peer: Peer) -> None:
