@@ -11,10 +11,18 @@ except ImportError:
 else:
     # FASTSERVER_TRACE=1 builds with line tracing, for coverage of the .pyx files.
     trace = os.environ.get("FASTSERVER_TRACE") == "1"
+    # FASTSERVER_SANITIZE=1 builds with AddressSanitizer (see tests/nomemory.py).
+    sanitize = ["-fsanitize=address", "-g"] if os.environ.get("FASTSERVER_SANITIZE") == "1" else []
     macros = [(name, "1") for name in ("CYTHON_TRACE", "CYTHON_TRACE_NOGIL")] if trace else []
     ext_modules = cythonize(
         [
-            Extension(f"fastserver.{name}", [source], define_macros=macros, extra_compile_args=["-O3"])
+            Extension(
+                f"fastserver.{name}",
+                [source],
+                define_macros=macros,
+                extra_compile_args=["-O3", *sanitize],
+                extra_link_args=sanitize,
+            )
             for name, source in (
                 ("_splitters", "ext/_splitters.pyx"),
                 ("_sending", "ext/_sending.pyx"),

@@ -2,7 +2,7 @@
 """Sends a batch to many sockets at once, beneath their transports. `fastserver.sending` says what it does."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.errno cimport EAGAIN, EINTR, errno
+from libc.errno cimport EAGAIN, EFAULT, EINTR, ENOMEM, errno
 from libc.string cimport memset
 
 from fastserver._batch cimport Member
@@ -34,7 +34,7 @@ cdef extern from "<sys/socket.h>" nogil:
 
 def send_all(dict ready, bytes blob) -> list:
     """Sends `blob` to all of `ready`. Gives each member that did not take all of its own with how many bytes it took, or
-    with the negative error number of a send that failed."""
+    with the negative error number of a send that failed. Raises only before anything is sent."""
     cdef const char* data = PyBytes_AS_STRING(blob)
     cdef Py_ssize_t size = PyBytes_GET_SIZE(blob)
     cdef Py_ssize_t wanted
@@ -42,19 +42,42 @@ def send_all(dict ready, bytes blob) -> list:
     cdef Member member
     cdef list rest = []
     for member, transport in ready.items():
-        wanted = size - (member.own_end - member.own_start if member.own_end else 0)
+        wanted = size
+        if member.own_end:
+            if member.own_start < 0 or member.own_start > member.own_end or member.own_end > size:
+                note(rest, member, -EFAULT)  # of another batch: there is no telling what is its own
+                continue
+            wanted -= member.own_end - member.own_start
         if not wanted:
             continue
-        # A transport that is closing may have closed its socket, and the number may be another's already.
-        if member.descriptor < 0 or member.own_more is not None or transport.is_closing():
+        taken = 0
+        try:
+            # A transport that is closing may have closed its socket, and the number may be another's already.
+            if member.descriptor < 0 or member.own_more is not None or transport.is_closing():
+                taken = 0
+            elif member.own_end:
+                taken = send_without(member.descriptor, data, size, member.own_start, member.own_end)
+            else:
+                taken = send(member.descriptor, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
+        except BaseException:
             taken = 0
-        elif member.own_end:
-            taken = send_without(member.descriptor, data, size, member.own_start, member.own_end)
-        else:
-            taken = send(member.descriptor, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
         if taken != wanted:
-            rest.append((member, taken if taken >= 0 else refusal()))
+            note(rest, member, taken if taken >= 0 else refusal())
     return rest
+
+
+cdef void note(list rest, Member member, ssize_t taken):
+    """Notes what `member` took; where there is no memory to do so, nothing is ever written to it again."""
+    try:
+        rest.append((member, taken))
+        return
+    except BaseException:
+        member.descriptor = -1
+    try:
+        member.peer.error = ENOMEM
+        rest.append((member, -ENOMEM))
+    except BaseException:
+        pass
 
 
 cdef inline ssize_t refusal() noexcept nogil:

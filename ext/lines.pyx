@@ -38,6 +38,7 @@ cdef class LinesSplitter:
     cdef uint64_t offset  # of the first byte held, in the stream
     cdef Buffer buffer
     cdef bint dead
+    cdef bint lost  # what was fed last, for want of memory: nothing can follow it
 
     def __cinit__(self, max_message, invalid_text="close"):
         self.limit = limit(max_message)
@@ -67,11 +68,16 @@ cdef class LinesSplitter:
         self.count = 0
         if self.dead:
             raise self.refusal(b"", 0)
+        if self.lost:
+            raise MemoryError
         open_input(data, &chunk)
+        self.lost = True
         try:
-            return self.split(data, chunk.bytes, chunk.size)
+            frames = self.split(data, chunk.bytes, chunk.size)
         finally:
             close_input(&chunk)
+        self.lost = False
+        return frames
 
     cdef bytes split(self, object data, const uint8_t* chunk, uint64_t size):
         cdef uint64_t start = 0
@@ -130,6 +136,8 @@ cdef class LinesSplitter:
         self.count = 0
         if self.dead:
             raise self.refusal(b"", 0)
+        if self.lost:
+            raise MemoryError
         if not self.buffer.size:
             return b""
         line = joined(self.buffer.bytes, self.buffer.size, &end, 1)

@@ -20,6 +20,7 @@ cdef class ObjectSplitter:
     cdef Buffer buffer
     cdef Scan* scan  # of what is held, NULL if nothing is
     cdef tuple dead  # what was wrong, once something was
+    cdef bint lost  # what was fed last, for want of memory: nothing can follow it
 
     def __cinit__(self, max_message, invalid_text="close"):
         self.limit = limit(max_message)
@@ -47,11 +48,16 @@ cdef class ObjectSplitter:
         self.forget_last()
         if self.dead is not None:
             raise FrameError(*self.dead)
+        if self.lost:
+            raise MemoryError
         open_input(data, &chunk)
+        self.lost = True
         try:
-            return self.split(data, chunk.bytes, chunk.size)
+            frames = self.split(data, chunk.bytes, chunk.size)
         finally:
             close_input(&chunk)
+        self.lost = False
+        return frames
 
     cdef bytes split(self, object data, const uint8_t* chunk, uint64_t size):
         cdef Scan scan
@@ -146,11 +152,13 @@ cdef class ObjectSplitter:
         return status
 
     cdef int hold(self, Scan* scan, const uint8_t* data, uint64_t size) except -1:
-        buffer_append(&self.buffer, data, size, self.wanted(scan))
-        self.scan = <Scan*>PyMem_Malloc(sizeof(Scan))
-        if self.scan == NULL:
+        cdef Scan* kept = <Scan*>PyMem_Malloc(sizeof(Scan))
+        if kept == NULL:
             raise MemoryError
-        self.scan[0] = scan[0]
+        kept[0] = scan[0]
+        PyMem_Free(self.scan)
+        self.scan = kept  # first: where bytes are held there is a scan
+        buffer_append(&self.buffer, data, size, self.wanted(scan))
         return 0
 
     cdef void drop(self) noexcept:
@@ -166,6 +174,8 @@ cdef class ObjectSplitter:
     def finish(self) -> bytes:
         """The stream ended: b"", or FrameError if it did so inside a frame."""
         self.forget_last()
+        if self.lost and self.dead is None:
+            raise MemoryError
         if self.buffer.size:
             refuse(self.scan, FAULT_ENDED, 0)
             raise self.refusal(self.scan, b"", 0)

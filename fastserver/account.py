@@ -135,7 +135,7 @@ class Account(Endpoint):
 
     def hold(self, parts: Sequence[Part], messages: int) -> None:
         """Its link could not pass on all of `parts`, which hold that many messages."""
-        self._held = parts, messages
+        self._held = (parts, messages) if parts else NOTHING
 
     def enter(self, member: Member) -> None:
         """Be `member` of its channel, of which it is none."""
@@ -172,6 +172,12 @@ class Account(Endpoint):
     def drop(self, messages: int, size: int) -> None:
         """That much of what it was offered it will not get."""
         self._dropped = (self._dropped[0] + messages, self._dropped[1] + size)
+
+    def lose(self, messages: int, size: int) -> None:
+        """It is offered that much past all channels, and will not get it."""
+        dropped = (self._dropped[0] + messages, self._dropped[1] + size)
+        self.offer(messages, size)
+        self._dropped = dropped
 
     def drop_unheld(self) -> None:
         """What is pending and its link has not been given will not be delivered."""

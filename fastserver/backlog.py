@@ -149,8 +149,7 @@ class Segment:
         while not self._ends or self._ends[-1] < place:
             start, count = (self._ends[-1], self._counts[-1]) if self._ends else (0, 0)
             size, more = whole(blob, start, min(STEP, len(blob) - start), splitter)
-            self._counts.append(count + more)
-            self._ends.append(start + size)
+            self._found(start + size, count + more)
         at = bisect_left(self._ends, place)
         start, count = (self._ends[at - 1], self._counts[at - 1]) if at else (0, 0)
         if place == start:
@@ -159,6 +158,12 @@ class Segment:
             return self._ends[at], self._counts[at]
         size, more = whole(blob, start, place - start, splitter)
         return start + size, count + more
+
+    def _found(self, end: int, count: int) -> None:
+        """A message ends there, and so many do up to there."""
+        del self._counts[len(self._ends) :]  # where there was no memory for the other half
+        self._counts.append(count)
+        self._ends.append(end)
 
     def newest(self, end: int, splitter: Callable[[], Splitter]) -> int:
         """Where the message begins that ends at the place `end`."""
@@ -171,8 +176,7 @@ class Segment:
                 if start + size >= end:
                     break
                 if at == len(self._ends):
-                    self._counts.append((self._counts[-1] if self._counts else 0) + more)
-                    self._ends.append(start + size)
+                    self._found(start + size, (self._counts[at - 1] if at else 0) + more)
                     at += 1
                 start += size
             frames = blob[start:end]

@@ -134,13 +134,13 @@ class Channel(Collector):
 
     def fall_behind(self, member: Member) -> None:
         """`member` has been given all that was flushed; its peer can take no more for now."""
-        del self.ready[member]
         self.idle[member] = None
+        del self.ready[member]
 
     def emptied(self, member: Member) -> None:
         """Of `member`, which is behind, nothing waits here any more."""
-        member.cursor = None
         self.idle[member] = None
+        member.cursor = None
         self._took(member)
 
     def catch_up(self, member: Member, transport: WriteTransport) -> None:
@@ -149,21 +149,21 @@ class Channel(Collector):
         self.idle.pop(member, None)
 
     def _took(self, member: Member) -> None:
-        del self.behind[member]
+        self.behind.pop(member, None)
         if not self.behind:
             self._tail = None
 
     def _keep(self, batch: Batch) -> None:
+        woken = [member for member in self.idle if not _all_its_own(batch, member)]
+        if woken or self.behind:
+            self._append(batch, woken)
+
+    def _give_up(self) -> None:
         try:
-            woken = [member for member in self.idle if not _all_its_own(batch, member)]
-            if woken or self.behind:
-                self._append(batch, woken)
-        except BaseException as error:
-            # For want of memory: what takes most of it goes. Half of what was to be kept may be.
             for member in (*self.behind, *self.idle):
                 member.peer.abort(CloseReason.MEMORY)
-            if not isinstance(error, MemoryError):
-                raise
+        finally:
+            self._tail = None
 
     def _append(self, batch: Batch, woken: list[Member]) -> None:
         """Append `batch` to the backlog, and give each of `woken` a cursor that finds it ahead."""
@@ -180,15 +180,15 @@ class Channel(Collector):
         at = segment.size
         batch.cost = segment.add(batch.blob, batch.runs, batch.messages, batch.largest)
         for member in woken:
-            member.cursor = Cursor(member, link, batch.start, self.messages - batch.messages)
+            cursor = Cursor(member, link, batch.start, self.messages - batch.messages)
+            member.peer.outbox.add(cursor)
+            member.cursor = cursor
             self.behind[member] = None
             del self.idle[member]
         for member in batch.senders:
             if member.cursor is not None:
                 for start, end, count in member.own:
                     batch.cost += member.cursor.skip(segment, at + start, at + end, count)
-        for member in woken:
-            member.peer.outbox.add(member.cursor)
 
 
 def _all_its_own(batch: Batch, member: Member) -> bool:

@@ -17,9 +17,12 @@ Rules:
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from fastserver.account import NOTHING
+from fastserver.errors import CloseReason
 from fastserver.fastpath import READ_SIZE, Batch, Member, Tick
 from fastserver.merge import merged
 from fastserver.outbox import Outbox
@@ -80,17 +83,29 @@ class Flush(Tick):
         """`peer`'s link is empty again: give it what it has not had, until it stalls or has caught up."""
         if peer not in self.behind:
             return
+        try:
+            self._refill(peer)
+        except BaseException:
+            self._condemn(peer)
+            peer.write_failed()
+            raise
+
+    def _refill(self, peer: Peer) -> None:
         while (taken := self._policy.take(peer)) is not None:
             parts, messages = taken
-            peer.link.write(peer, parts)
+            peer.hold(parts, messages)
+            try:
+                peer.link.write(peer, parts)
+            except BaseException:
+                peer.unsent = sum(map(len, parts))
+                raise
             if peer.error:
-                peer.hold(parts, messages)
                 peer.write_failed()
                 return
             if peer.stuck:
-                peer.hold(parts, messages)
                 self.pacing.watch(peer)
                 return
+        peer.hold(*NOTHING)
         self.forget(peer)
         peer.outbox = None
         for member in peer.members:
@@ -123,9 +138,9 @@ class Flush(Tick):
         """
         while peer.outbox is not None and (excess := peer.pending_bytes - most - self._allowance(peer)) > 0:
             messages, size = peer.outbox.drop_oldest(excess)
-            if not size:
-                break
             peer.skip(messages, size)
+            if not size or not self._allowance(peer):
+                break
 
     def keep_newest(self, peer: Peer) -> None:
         """Have `peer` skip all that its link does not hold, but for the newest message."""
@@ -134,13 +149,22 @@ class Flush(Tick):
 
     def look_at(self, peer: Peer) -> None:
         """Look at `peer`, which is behind, before it can be over its limit."""
-        room = self._max_pending - peer.pending_bytes
-        if room < 0:
-            room += self._allowance(peer)
-        self._check_at = min(self._check_at, self._flushed + room)
+        self._look_at(peer, peer.pending_bytes)
+
+    def _look_at(self, peer: Peer, pending: int) -> None:
+        self._check_at = min(self._check_at, self._flushed - self._beyond(peer, pending))
+
+    def _beyond(self, peer: Peer, pending: int) -> int:
+        """Bytes by which `peer`, for whom so many are pending, is over the limit; how many it may still get, negative,
+        if it is not.
+        """
+        beyond = pending - self._max_pending
+        return beyond - self._allowance(peer) if beyond > 0 else beyond
 
     def _allowance(self, peer: Peer) -> int:
         """Bytes that `peer` may be behind beyond the limit: one message, however large, may always be pending whole."""
+        if self._largest <= self._max_pending // SHARE:
+            return 0
         largest = peer.largest_pending()
         return largest if largest > self._max_pending // SHARE else 0
 
@@ -161,28 +185,88 @@ class Flush(Tick):
         self._broken.append(peer)
 
     def _write_several(self, batches: list[Batch]) -> None:
-        heard: dict[Peer, list[tuple[Batch, Member]]] = {}
+        try:
+            heard: dict[Peer, list[tuple[Batch, Member]]] = {}
+            # Peers that hear the same batches, and sent none of it, share what they get.
+            shared: dict[tuple[int, ...], Sequence[Part]] = {}
+            for batch in batches:
+                for member in batch.channel.ready:
+                    heard.setdefault(member.peer, []).append((batch, member))
+            peers = iter(heard)  # not `items()`: CPython 3.11 crashes where its iterator finds no memory
+        except BaseException:
+            self._not_written(batches)
+            raise
+        for peer in peers:
+            hears = heard[peer]
+            try:
+                if [True for _, member in hears if member.own_end]:
+                    parts, _ = merged(hears)
+                else:
+                    key = tuple([batch.channel.order for batch, _ in hears])
+                    if key not in shared:
+                        shared[key], _ = merged(hears)
+                    parts = shared[key]
+                if parts:
+                    self._write_parts(peer, parts)
+            except BaseException as error:
+                self._fail(peer, error)
+
+    def _not_written(self, batches: list[Batch]) -> None:
         for batch in batches:
             for member in batch.channel.ready:
-                heard.setdefault(member.peer, []).append((batch, member))
-        # Peers that hear the same batches, and sent none of it, share what they get.
-        shared: dict[tuple[int, ...], Sequence[Part]] = {}
-        for peer, hears in heard.items():
-            if any(member.own_end for _, member in hears):
-                parts, _ = merged(hears)
-            else:
-                key = tuple([batch.channel.order for batch, _ in hears])
-                if key not in shared:
-                    shared[key], _ = merged(hears)
-                parts = shared[key]
-            if parts:
-                self._write_parts(peer, parts)
+                own = member.own
+                size = sum([end - start for start, end, _ in own])
+                member.peer.drop(batch.messages - sum([count for *_, count in own]), len(batch.blob) - size)
+
+    def _lose(self, channel: Any, error: BaseException) -> None:
+        self._note(error)
+        try:
+            messages = sum([count for *_, count in channel.pieces])
+            own: dict[Member | None, tuple[int, int]] = {}
+            for sender, frames, count in channel.pieces:
+                before, size = own.get(sender, (0, 0))
+                own[sender] = before + count, size + len(frames)
+            for member in (*channel.ready, *channel.behind, *channel.idle):
+                count, size = own.get(member, (0, 0))
+                member.peer.lose(messages - count, channel.size - size)
+        except BaseException as another:
+            self._note(another)
+        finally:
+            channel.discard()
+
+    def _fail(self, peer: Peer, error: BaseException) -> None:
+        self._note(error)
+        self._condemn(peer)
+        try:
+            self._broken.append(peer)
+        except BaseException as another:
+            self._note(another)
+
+    @staticmethod
+    def _condemn(peer: Peer) -> None:
+        """Have nothing more written to `peer`. What it has got may end anywhere."""
+        peer.error = peer.error or errno.ENOMEM
 
     def _settle(self, batches: list[Batch]) -> None:
-        if self._stalled:
-            self._fall_behind(batches)
-        if self._broken:
-            self._drop_broken(batches)
+        try:
+            flushed = {batch.channel: batch for batch in batches}
+            for peer in self._stalled:
+                try:
+                    self._fall_behind(peer, flushed)
+                except BaseException as error:
+                    self._fail(peer, error)
+            for peer in self._broken:
+                try:
+                    self._drop_broken(peer, flushed)
+                except BaseException as error:
+                    self._note(error)
+        except BaseException as error:
+            self._note(error)
+            for peer in (*self._stalled, *self._broken):
+                peer.abort(CloseReason.INTERNAL_ERROR)
+        finally:
+            self._stalled.clear()
+            self._broken.clear()
 
     def _look_after(self, flushed: int) -> None:
         self.room -= flushed
@@ -191,46 +275,49 @@ class Flush(Tick):
         if self._flushed > self._check_at:
             self._check()
 
-    def _fall_behind(self, batches: list[Batch]) -> None:
-        stalled, self._stalled = self._stalled, []
-        flushed = {batch.channel: batch for batch in batches}
-        for peer in stalled:
-            hears = _hears(peer, flushed)
-            peer.outbox = Outbox(self._splitter)
-            peer.outbox.given = max([batch.largest for batch, _ in hears], default=0)
-            peer.hold(*merged(hears))
-            for member in peer.members:
-                if member in member.channel.ready:
-                    member.channel.fall_behind(member)
-            self.behind.add(peer)
-            self.room -= peer.kernel_bytes
-            self.pacing.watch(peer)
-            if len(self.behind) == 1:
-                self._check_at = self._flushed + self._max_pending
-            self.look_at(peer)
+    def _fall_behind(self, peer: Peer, flushed: dict[Any, Batch]) -> None:
+        hears = _hears(peer, flushed)
+        parts, messages = merged(hears)
+        self.behind.add(peer)
+        peer.hold(parts, messages)
+        peer.outbox = Outbox(self._splitter)
+        peer.outbox.given = max([batch.largest for batch, _ in hears], default=0)
+        for member in peer.members:
+            if member in member.channel.ready:
+                member.channel.fall_behind(member)
+        self.room -= peer.kernel_bytes
+        self.pacing.watch(peer)
+        if len(self.behind) == 1:
+            self._largest = max([batch.largest for batch in flushed.values()])
+            self._check_at = self._flushed + self._max_pending
+        self.look_at(peer)
 
-    def _drop_broken(self, batches: list[Batch]) -> None:
-        broken, self._broken = self._broken, []
-        flushed = {batch.channel: batch for batch in batches}
-        for peer in broken:
+    def _drop_broken(self, peer: Peer, flushed: dict[Any, Batch]) -> None:
+        try:
             if peer not in self.behind:
                 parts, messages = merged(_hears(peer, flushed))
                 peer.drop(messages, sum(map(len, parts)))
+        finally:
             peer.write_failed()
 
     def _check(self) -> None:
         self._check_at = self._flushed + self._max_pending
         for peer in list(self.behind):
-            if self._too_far(peer):
-                self._policy.meet(peer)
-            if peer.outbox is not None:
-                peer.outbox.shed(self._max_pending)
-            if peer in self.behind and not self._too_far(peer):
-                self.look_at(peer)
+            try:
+                self._check_peer(peer)
+            except BaseException as error:
+                self._note(error)
+                peer.abort(CloseReason.INTERNAL_ERROR)
 
-    def _too_far(self, peer: Peer) -> bool:
-        beyond = peer.pending_bytes - self._max_pending
-        return beyond > 0 and beyond > self._allowance(peer)
+    def _check_peer(self, peer: Peer) -> None:
+        pending = peer.pending_bytes
+        if self._beyond(peer, pending) > 0:
+            self._policy.meet(peer)
+            pending = peer.pending_bytes
+        if peer.outbox is not None:
+            peer.outbox.shed(self._max_pending)
+        if peer in self.behind and self._beyond(peer, pending) <= 0:
+            self._look_at(peer, pending)
 
 
 def _hears(peer: Peer, flushed: dict[Any, Batch]) -> list[tuple[Batch, Member]]:

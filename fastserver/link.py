@@ -93,6 +93,8 @@ class SocketLink:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
 
     def write(self, peer: Peer, parts: Sequence[Part]) -> None:
+        if peer.error:
+            return
         size = sum(map(len, parts))
         if peer.stuck:
             peer.unsent += size
@@ -167,6 +169,8 @@ class TransportLink:
     has not passed on everything has called `pause_writing`."""
 
     def write(self, peer: Peer, parts: Sequence[Part]) -> None:
+        if peer.error:
+            return
         transport = peer.transport
         size = sum(map(len, parts))
         if peer.closed or transport.is_closing():

@@ -80,7 +80,7 @@ class Outbox:
             taken = self._take(self._before(), size - dropped)
             if taken is not None:
                 messages += taken[1]
-                dropped += sum(map(len, taken[0]))
+                dropped += sum([len(part) for part in taken[0]])
         return messages, dropped
 
     def keep_newest(self) -> tuple[int, int]:

@@ -314,7 +314,8 @@ class Pacing:
     def _look(self, now: float) -> None:
         """See who of those that are waited for is stuck, or has spent its budget."""
         for _ in range(min(AT_ONCE, len(self._waited))):
-            peer, one = next(iter(self._waited.items()))
+            peer = next(iter(self._waited))  # not `items()`: CPython 3.11 crashes where its iterator finds no memory
+            one = self._waited[peer]
             elapsed = now - one.looked
             if elapsed < LOOK:
                 return
@@ -362,7 +363,8 @@ class Pacing:
                     self._called.add(sender)
                     self._call(turn)
                     continue
-                sender, held = next(iter(self._resting.items()))
+                sender = next(iter(self._resting))
+                held = self._resting[sender]
                 if sender.reason in UNHEARD:
                     self.drop(sender)
                 elif held.messages:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 ACKNOWLEDGED_AFTER: Final = 0.02
 """Seconds after which a peer that is to be closed is asked again whether it has taken everything."""
 
+OURS: Final = (errno.ENOMEM, errno.ENOBUFS, errno.EFAULT)
+"""Errors of a write that are not for the connection, which lives: what its peer has got may end anywhere."""
+
 CLOSE_TIMEOUT: Final = 1.0
 """Seconds a peer that is closed has to take what is pending and end its own stream."""
 
@@ -163,8 +166,10 @@ class Peer(Account, asyncio.Protocol):
             self.link.reset(self)
         self._server.flush.forget(self)
         self.link.forget(self)
-        self.drop_pending(self._server.resplitter())
-        self.transport.abort()
+        try:
+            self.drop_pending(self._server.resplitter())
+        finally:
+            self.transport.abort()
 
     def figures(self) -> Figures:
         """Its figures now."""
@@ -254,12 +259,23 @@ class Peer(Account, asyncio.Protocol):
         nothing more.
         """
         self.link.forget(self)
+        lives = self.error in OURS
+        if lives:
+            self.link.reset(self)
         if self._closing or self.ended:
             self.abort(CloseReason.RESET if self._is_reset(self.error) else CloseReason.EOF)
             return
         self._closing = True
-        self._server.flush.forget(self)
-        self.drop_pending(self._server.resplitter())
+        try:
+            self._server.flush.forget(self)
+            self.drop_pending(self._server.resplitter())
+        finally:
+            if lives:
+                self._server.flush.call_soon(self._cut)
+
+    def _cut(self) -> None:
+        if not self.closed:
+            self.abort(CloseReason.INTERNAL_ERROR)
 
     # From the server and the flush.
 
@@ -324,8 +340,9 @@ class Peer(Account, asyncio.Protocol):
         """Send it a frame of its framing, in its place in the order."""
         if self._direct is None:
             # Of its own, so that what is sent to it alone has its place in the order, the backlog and the books.
-            self._direct = Channel("")
-            self.add(self._direct)
+            direct = Channel("")
+            self.add(direct)
+            self._direct = direct
         self._server.flush.publish(self._direct, None, frame, 1)
 
     @property
@@ -372,9 +389,13 @@ class Peer(Account, asyncio.Protocol):
             self._enter(Member(channel, self, missing=True))
             return
         member = channel.join(self, self.transport)
-        self._enter(member)
-        if self in self._server.flush.behind:
-            channel.fall_behind(member)
+        try:
+            if self in self._server.flush.behind:
+                channel.fall_behind(member)
+            self._enter(member)
+        except BaseException:
+            channel.leave(member)
+            raise
 
     def deafen(self, reason: CloseReason) -> None:
         """Hear it no more; it still receives."""

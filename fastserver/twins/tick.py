@@ -5,6 +5,7 @@ Part of the fast path (see `fastserver.fastpath`): compiled as `fastserver._tick
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from fastserver.backlog import past
@@ -22,6 +23,9 @@ MAX_BATCH: Final = 1024 * 1024
 
 NEVER: Final = 1 << 62
 """More bytes than are ever published."""
+
+MAX_PIECES: Final = 16 * 1024
+"""Pieces collected after which they are flushed, whatever their size: each costs some hundred bytes beside its own."""
 
 
 class Stretch:
@@ -41,6 +45,10 @@ class Stretch:
 class Tick:
     """Collects what is published in a tick, and writes it at its end.
 
+    Whatever fails in it, for want of memory above all, leaves what was collected as it was, or counts as dropped what
+    it was about, or ends the connections concerned. The loop's exception handler is told of it, and not those who
+    publish, whom it may not concern.
+
     A tick ends with a turn of the loop, or lasts `interval` seconds. `send_all` is that of `fastserver.sending`;
     `call_soon`, `call_later` and `time` are the loop's, set when there is one.
     """
@@ -51,8 +59,11 @@ class Tick:
         "_end",
         "_flushed",
         "_interval",
+        "_largest",
         "_last",
+        "_noted",
         "_order",
+        "_pieces",
         "_resting",
         "_scheduled",
         "_send_all",
@@ -100,7 +111,8 @@ class Tick:
         self._send_all = send_all
         self._end = self.end  # made once
         self._scheduled = False
-        self._dirty: list[Any] = []
+        self._dirty: list[Any] = []  # channels, some of them perhaps twice or with nothing collected
+        self._pieces = 0  # collected
         self._stretch: Stretch | None = None  # published when something else is, or the tick ends
         self._last: Collector | None = None
         self._order = 0
@@ -109,7 +121,9 @@ class Tick:
         self._writing = False
         self._stalled: list[Any] = []
         self._broken: list[Any] = []
+        self._noted = False  # that something failed in this tick
         self._flushed = 0
+        self._largest = 0  # bytes that a message has at least, among what was flushed since some peer is behind
 
     def detach(self) -> None:
         """There is no loop any more."""
@@ -119,22 +133,27 @@ class Tick:
         """Bring `frames` (complete, that many messages) to all of `channel`; not to `sender`, unless None."""
         if self._stretch is not None:
             self._publish_stretch()
+        self._collect(channel, sender, frames, messages)
+        if channel.size >= self.most or self._pieces >= MAX_PIECES:
+            self.run()
+
+    def _collect(self, channel: Collector, sender: Member | None, frames: bytes, messages: int) -> None:
+        """`publish`, but flush nothing. Where it fails nothing was collected."""
+        if not self._scheduled:
+            self._schedule()
         if channel is not self._last:
-            self._last = channel
-            self._order += 1
             if channel.pieces:
-                channel._begin_run(self._order)
+                channel._begin_run(self._order + 1)
             else:
-                channel.order = self._order
+                channel.order = self._order + 1
+            self._order += 1
+            self._last = channel
         if not channel.pieces:
-            if not self._scheduled:
-                self._schedule()
             self._dirty.append(channel)
         channel.pieces.append((sender, frames, messages))
         channel.size += len(frames)
         self.published += len(frames)
-        if channel.size >= self.most:
-            self.run()
+        self._pieces += 1
 
     def pass_on(self, number: int, sender: Member | None, frames: bytes, messages: int) -> None:
         """`publish` what the peer `number` sent, where it is relayed at once; one who alone was heard last is not kept
@@ -150,8 +169,10 @@ class Tick:
         elif number == self._speaker and self._interval is None:
             self.began = self.time()
             self._scheduled = True  # it ends here
-            self.publish(channel, sender, frames, messages)
-            self._scheduled = False
+            try:
+                self.publish(channel, sender, frames, messages)
+            finally:
+                self._scheduled = False
             self.run()
         else:
             self._speaker = number
@@ -189,40 +210,73 @@ class Tick:
             self._publish_stretch()
         if not self._dirty:
             return
-        batches = [channel.batch() for channel in self._dirty]
+        batches: list[Any] = [None] * len(self._dirty)  # room first
+        made = flushed = 0
+        for channel in self._dirty:
+            if channel.pieces:
+                try:
+                    batches[made] = channel.batch()
+                    made += 1
+                except BaseException as error:
+                    self._lose(channel, error)
+        if made < len(batches):
+            del batches[made:]
         self._dirty.clear()
-        flushed = 0
+        self._pieces = 0
         self._writing = True
         try:
-            if len(batches) == 1:
+            if made == 1:
                 self._write(batches[0])
             else:
                 self._write_several(batches)
-            self._writing = False
-            if self._stalled or self._broken:
-                self._settle(batches)
-        finally:
-            self._writing = False
-            for batch in batches:
-                flushed += len(batch.blob) + batch.cost
-                batch.close()
+        except BaseException as error:
+            self._note(error)
+        self._writing = False
+        if self._stalled or self._broken:
+            self._settle(batches)
+        for batch in batches:
+            flushed += len(batch.blob) + batch.cost
+            if batch.largest > self._largest:
+                self._largest = batch.largest
+            batch.close()
         self._flushed += flushed
         if self.behind:
             self._look_after(flushed)
+        self._noted = False
 
     def end(self) -> None:
         """The tick is over: write what was collected, and read on where that was waited for."""
         self._scheduled = False
-        self.run()
-        if self._resting:
-            resting, self._resting = self._resting, []
-            for sender in resting:
-                sender.resume_reading(Pause.TICK)
+        try:
+            self.run()
+        finally:
+            if (self._dirty or self._stretch is not None) and not self._scheduled:
+                self._schedule()  # it failed before it began
+            if self._resting:
+                resting, self._resting = self._resting, []
+                for sender in resting:
+                    sender.resume_reading(Pause.TICK)
 
     def _publish_stretch(self) -> None:
-        one, self._stretch = self._stretch, None
-        if one is not None:
-            self.publish(one.channel, one.sender, one.frames[one.start : one.end], one.messages)
+        one = self._stretch
+        if one is None:
+            return
+        frames = one.frames[one.start : one.end]
+        self._stretch = None
+        try:
+            self._collect(one.channel, one.sender, frames, one.messages)
+        except BaseException:
+            self._stretch = one
+            raise
+        if one.channel.size >= self.most or self._pieces >= MAX_PIECES:
+            self.run()
+
+    def _note(self, error: BaseException) -> None:
+        """Something failed: have the loop told of it, once in a tick."""
+        if not self._noted:
+            self._noted = True
+            with suppress(BaseException):  # nobody is left to tell
+                self.call_soon(_raise, error)
 
     def _schedule(self) -> None:
         self.began = self.time()
@@ -233,13 +287,22 @@ class Tick:
         self._scheduled = True  # only now: where there is no loop, or another thread's, that was refused
 
     def _write(self, batch: Batch) -> None:
-        for member, sent in self._send_all(batch.channel.ready, batch.blob):
-            if sent < 0:
-                self._write_failed(member.peer, -sent)
-                continue
-            parts: Sequence[Part] = past(batch.to(member)[0], sent)
-            if parts:
-                self._write_parts(member.peer, parts)
+        try:
+            rest = self._send_all(batch.channel.ready, batch.blob)
+        except BaseException:  # before anything was sent
+            self._not_written([batch])
+            raise
+        for member, sent in rest:
+            try:
+                if sent < 0:
+                    self._write_failed(member.peer, -sent)
+                    continue
+                parts: Sequence[Part] = past(batch.to(member)[0], sent)
+                if parts:
+                    self._write_parts(member.peer, parts)
+            except BaseException as error:
+                member.descriptor = -1
+                self._fail(member.peer, error)
 
     def _write_parts(self, peer: Any, parts: Sequence[Part]) -> None:
         """Give the link of `peer` what it is to pass on."""
@@ -250,16 +313,36 @@ class Tick:
         raise NotImplementedError
 
     def _write_several(self, batches: list[Batch]) -> None:
-        """Write batches of several channels."""
+        """Write batches of several channels, or none."""
+        raise NotImplementedError
+
+    def _not_written(self, batches: list[Batch]) -> None:
+        """Nobody was given anything of `batches`: it counts as dropped."""
+        raise NotImplementedError
+
+    def _lose(self, channel: Collector, error: BaseException) -> None:
+        """What `channel` collected cannot be brought together: it counts as offered and dropped. Raises nothing."""
+        raise NotImplementedError
+
+    def _fail(self, peer: Any, error: BaseException) -> None:
+        """Something of ours failed with what was for `peer`, and what it has got may end anywhere: it is to be cut off
+        when all is written. Raises nothing.
+        """
         raise NotImplementedError
 
     def _settle(self, batches: list[Batch]) -> None:
-        """Do what is due for those that did not take all of `batches`, which they were given. Nothing of it flushes."""
+        """Do what is due for those that did not take all of `batches`, which they were given. It flushes nothing and
+        raises nothing.
+        """
         raise NotImplementedError
 
     def _look_after(self, flushed: int) -> None:
         """Look whether those that are behind are too far behind, `flushed` bytes later."""
         raise NotImplementedError
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 def _not_started(*_: object) -> Any:
