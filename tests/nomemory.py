@@ -2,7 +2,8 @@
 `python nomemory.py STEP` for one in so many.
 
 Every peer that is still open must have got whole messages, none twice and none of them its own, and its books must say
-how many; one whose write or read failed may have been cut off. What comes later must arrive as ever.
+how many; one whose write or read failed may have been cut off. What comes later must arrive as ever. Only the compiled
+fast path keeps that: its numbers need no memory.
 
 For AddressSanitizer: FASTSERVER_SANITIZE=1 python setup.py build_ext --inplace, then
 LD_PRELOAD=$(gcc -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 PYTHONMALLOC=malloc python tests/nomemory.py
@@ -180,7 +181,6 @@ class Ticks:
     def check(self) -> None:
         self.settle()
         for number, known in enumerate(self.known):
-            assert known.peer.member is not None
             for member in known.peer.members:
                 assert not member.own_end
                 assert member.own_more is None
