@@ -46,6 +46,7 @@ class Segment:
     """Some batches in a row. Places in it are in bytes since its `start`, messages counted from there too."""
 
     __slots__ = (
+        "_asked",
         "_counts",
         "_ends",
         "_loose",
@@ -82,6 +83,7 @@ class Segment:
         # Where messages end, about one every `STEP` bytes, and how many those are; as far as it was looked for.
         self._ends = array(code)
         self._counts = array(code)
+        self._asked = (0, 0, 0)  # the place that was last asked for, and what was found
         self._newest = (0, 0)  # where the last message begins that ends at a place, the last time one asked
 
     @property
@@ -156,8 +158,10 @@ class Segment:
             return start, count
         if self._ends[at] == place or self._counts[at] == count + 1:
             return self._ends[at], self._counts[at]
-        size, more = whole(blob, start, place - start, splitter)
-        return start + size, count + more
+        if self._asked[0] != place:
+            size, more = whole(blob, start, place - start, splitter)
+            self._asked = place, start + size, count + more
+        return self._asked[1:]
 
     def _found(self, end: int, count: int) -> None:
         """A message ends there, and so many do up to there."""

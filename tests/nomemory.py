@@ -19,12 +19,14 @@ import socket
 import sys
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from typing import Any, cast
 
 from simulation import Simulation, Transport
 
 from fastserver import sending
 from fastserver.fastpath import COMPILED, Collector, Member
+from fastserver.framing import FRAMINGS
 from fastserver.listen import Listener
 from fastserver.peer import Peer
 from fastserver.slowconsumer import POLICIES
@@ -257,6 +259,44 @@ class Sends:
             theirs.close()
 
 
+class Splits:
+    """A stream that comes in pieces, cut anywhere: what a splitter gives is right, or it is dead."""
+
+    def __init__(self, framing: str) -> None:
+        self.splitter = FRAMINGS[framing].splitter(100_000)
+        head = b"" if framing == "lines" else b"\xdb"
+        frames = []
+        for size in (3, 40_000, 0, 300, 70_000, 5):
+            payload = head + (size.to_bytes(4, "big") if head else b"") + b"x" * size
+            frames.append(len(payload).to_bytes(4, "big") * (framing == "msgpack") + payload + b"\n" * (not head))
+        self.stream = b"".join(frames)
+        cuts = [0, 2, 9, 5000, 20_000, 40_020, 40_030, 40_100, 60_000, 90_000, 110_300, len(self.stream)]
+        self.pieces = [self.stream[start:end] for start, end in pairwise(cuts)]
+        self.given: list[Any] = [None] * len(self.pieces)
+        self.failed = False
+
+    def run(self) -> None:
+        feed, pieces, given = self.splitter.feed, self.pieces, self.given
+        for number in range(len(pieces)):
+            try:
+                given[number] = feed(pieces[number])
+            except MemoryError:
+                self.failed = True
+
+    def check(self) -> None:
+        got = b"".join([one for one in self.given if one is not None])
+        assert self.stream.startswith(got)
+        if not self.failed:
+            assert got == self.stream or None in self.given
+            return
+        for call in (partial(self.splitter.feed, b"x"), self.splitter.finish):
+            try:
+                call()
+            except MemoryError:
+                continue
+            raise AssertionError("a splitter that lost something goes on")
+
+
 def used(make: Callable[[], Any]) -> int:
     """About how many allocations a run makes."""
     make().run()  # once, for what is made only once
@@ -302,6 +342,8 @@ def main() -> None:
     for policy in POLICIES:
         total = fail_each(partial(Ticks, policy), Ticks.check, step)
         print(f"{policy}: {total} allocations", flush=True)
+    for framing in FRAMINGS:
+        print(f"{framing}: {fail_each(partial(Splits, framing), Splits.check, 1)} allocations")
     if COMPILED:
         print(f"send_all: {fail_each(Sends, Sends.check, 1)} allocations")
 
