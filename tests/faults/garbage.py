@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
@@ -50,6 +51,35 @@ async def nests_100_000_deep(target: Target) -> AsyncIterator[None]:
     deep = b"\x91" * 100_000 + b"\xc0"
     async with sent(target, deep if target.mode == "msgpack-stream" else len(deep).to_bytes(4, "big") + deep):
         yield
+
+
+@fault("frame_error", "reset", modes=OBJECTS)
+async def sends_text_that_is_not_utf8(target: Target) -> AsyncIterator[None]:
+    """Sends a string that no unpacker would take."""
+    wrong = b"\xa3\xff\xfe\xfd"
+    async with sent(target, wrong if target.mode == "msgpack-stream" else len(wrong).to_bytes(4, "big") + wrong):
+        yield
+
+
+@fault(modes=OBJECTS)
+async def sends_a_map_whose_keys_collide(target: Target) -> AsyncIterator[None]:
+    """Sends a map of timestamps that all have the same hash in CPython, which the log is to show."""
+    pairs = b"".join([b"\xc7\x0c\xff" + struct.pack(">Iq", number, -number) + b"\xc0" for number in range(1, 10_001)])
+    crowded = b"\xdf" + (10_000).to_bytes(4, "big") + pairs
+    whole = crowded if target.mode == "msgpack-stream" else len(crowded).to_bytes(4, "big") + crowded
+    culprit = await Culprit.connect(target)
+
+    async def send() -> None:
+        await culprit.send(whole)
+
+    async def read() -> None:
+        await culprit.read(1 << 20)
+
+    try:
+        async with repeated(target, read), repeated(target, send):
+            yield
+    finally:
+        culprit.close()
 
 
 @fault("reset", "frame_error", "eof", modes=ALL)
