@@ -51,6 +51,9 @@ LOOK: Final = STUCK / 4
 AT_ONCE: Final = 500
 """Peers looked at without letting the loop do anything else."""
 
+RESERVE: Final = 8
+"""One that seems to be stuck keeps its limit divided by this, in case that it is not."""
+
 TURN: Final = 1024 * 1024
 """Bytes of held messages passed on without letting the loop do anything else."""
 
@@ -58,14 +61,13 @@ TURN: Final = 1024 * 1024
 class Waited:
     """A peer that is waited for: what it had taken, when that last changed, and what was seen at the last look."""
 
-    __slots__ = ("fresh", "gone", "held", "looked", "moved", "peer", "taken")
+    __slots__ = ("gone", "held", "looked", "moved", "peer", "taken")
 
     def __init__(self, peer: Peer, now: float, held: float) -> None:
         self.peer = peer
         self.taken = peer.acknowledged_bytes
         self.moved = self.looked = now  # loop time, seconds
         self.held = held  # for how long something had been held by then, seconds
-        self.fresh = True  # it has taken nothing yet since it is waited for
         self.gone = False
 
 
@@ -139,7 +141,6 @@ class Pacing:
         one = self._waited.get(peer)
         if one is not None:
             one.moved = now
-            one.fresh = False
             self._release_soon()
         elif self._budget.left(payer(peer), now) > 0:
             one = self._waited[peer] = Waited(peer, now, self._held)
@@ -277,28 +278,30 @@ class Pacing:
         before = flush.hold_at
         self._measure()
         piece = self._piece()
+        self._shared = piece // 4
         # What passed beyond what could is not forgiven, but for the shares.
-        self._trickle = min(before + sum(self._used.values()), flush.published) + piece
-        self._share = piece // max(1, len(self._used))
-        self._shared = piece
+        self._trickle = min(before + sum(self._used.values()), flush.published) + piece - self._shared
+        self._share = self._shared // max(1, len(self._used))
         self._used.clear()
         if self._dues:
             flush.hold_at = max(flush.hold_at, self._trickle)
 
     def _piece(self) -> int:
-        """Bytes that may pass in this interval though someone is over half its limit; as many again are for shares.
+        """Bytes that may pass in this interval though someone is over half its limit, shares included.
 
-        One that took nothing since it is waited for may be at its limit when it is taken for stuck. One that takes a
-        little now and then is waited for until its budget is spent; at four times that speed, it is not at its limit
-        by then, and what passes in the end is not nothing.
+        One that takes little is waited for until its budget is spent: at four times that speed, it is not at its limit
+        by then, and what passes in the end is not nothing. One that seems to be stuck may be brought near its limit
+        until it is known, so that the others are not kept back for it.
         """
         if not self._dues:
             return 0
         one = self._dues[0][2]
-        seconds = self._budget.seconds / 4
-        if one.fresh:
-            seconds = min(seconds, one.moved + STUCK - self._began)
-        return int(max(0, self._limit - one.peer.pending_bytes) * INTERVAL / (2 * max(INTERVAL, seconds)))
+        room = max(0, self._limit - one.peer.pending_bytes)
+        speed = room / max(INTERVAL, self._budget.seconds / 4)
+        left = one.moved + STUCK - self._began
+        if left <= STUCK - LOOK:
+            speed = max(speed, (room - self._limit // RESERVE) / max(INTERVAL, left))
+        return min(room, int(speed * INTERVAL))
 
     def _end_interval(self) -> None:
         self._in_interval = False
@@ -325,7 +328,6 @@ class Pacing:
             one.taken, one.held, one.looked = taken, self._held, now
             if took > 0:
                 one.moved = now
-                one.fresh = False
             elif now - one.moved >= STUCK:
                 self.forget(peer)
                 continue
