@@ -84,6 +84,16 @@ def test_who_sent_it_in_several_places_is_left_to_its_transport(stack: ExitStack
 
 
 @compiled
+@pytest.mark.parametrize(("start", "end"), [(0, len(BATCH) + 1), (-1, 5), (9, 8), (len(BATCH), 1 << 40), (1 << 40, 5)])
+def test_a_range_that_does_not_lie_in_the_batch_sends_nothing(stack: ExitStack, start: int, end: int) -> None:
+    sender, other = Hearer(stack), Hearer(stack)
+    sender.member.own_start, sender.member.own_end = start, end
+    assert send([sender, other]) == {sender: -errno.EFAULT}
+    assert sender.heard() == b""
+    assert other.heard() == BATCH
+
+
+@compiled
 def test_who_takes_a_part_says_how_much(stack: ExitStack) -> None:
     slow, well = Hearer(stack), Hearer(stack)
     slow.ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4608)
