@@ -5,8 +5,8 @@ A peer that is itself over the limit is read on: it may take what waits only whe
 that kind would wait for each other for ever. What they send meanwhile is bounded by `max_memory`.
 
 Senders wait no longer than `timeout` in any minute for one peer (or origin, where limits per address hold) that takes
-nothing. Then it is closed. Of several that take nothing each has its own time, and it runs at once. One that goes on
-taking is waited for as long as it takes.
+nothing. Then it is closed. Of several that take nothing each has its own time, and it runs at once, also for those that
+are behind but not over their limit yet. One that goes on taking is waited for as long as it takes.
 """
 
 from __future__ import annotations
@@ -60,6 +60,10 @@ class Block:
         self._slow: OrderedDict[Peer, Wait] = OrderedDict()  # in the order of their last look
         self._resting: dict[Peer, None] = {}
         self._looking = False
+        # For how long senders have waited in all, up to `_since` (loop time), when they last began to, seconds.
+        self._waited = self._since = 0.0
+        # Of those behind at the last such time: what they had taken, and for how long senders had waited by then.
+        self._behind: dict[Peer, tuple[int, float]] = {}
 
     @property
     def active(self) -> bool:
@@ -69,7 +73,11 @@ class Block:
     def wait_for(self, peer: Peer) -> None:
         """`peer` is over its limit."""
         if peer not in self._slow:
-            self._slow[peer] = Wait(peer.acknowledged_bytes, self._server.time())
+            now = self._server.time()
+            if not self._slow:
+                self._since = now
+                self._note_behind()
+            self._slow[peer] = self._wait(peer, now)
             self._resting.pop(peer, None)
             peer.resume_reading(Pause.BLOCK)
             if not self._looking:
@@ -84,6 +92,7 @@ class Block:
     def release(self, peer: Peer) -> None:
         """`peer` is waited for no more."""
         if self._slow.pop(peer, None) is not None and not self._slow:
+            self._waited += self._server.time() - self._since
             resting, self._resting = self._resting, {}
             for sender in resting:
                 sender.resume_reading(Pause.BLOCK)
@@ -92,12 +101,29 @@ class Block:
         """`peer` is gone."""
         self.release(peer)
         self._resting.pop(peer, None)
+        self._behind.pop(peer, None)
 
     def rest(self, sender: Peer) -> None:
         """Read `sender` no further, unless it is waited for itself."""
         if self._slow and sender not in self._slow and sender.reason is None:
             self._resting[sender] = None
             sender.pause_reading(Pause.BLOCK)
+
+    def _note_behind(self) -> None:
+        """Senders begin to wait: note what those that are behind have taken, if they have taken more since."""
+        for peer in self._server.flush.behind:
+            taken = peer.acknowledged_bytes
+            if self._behind.get(peer, (-1, 0.0))[0] != taken:
+                self._behind[peer] = taken, self._waited
+
+    def _wait(self, peer: Peer, now: float) -> Wait:
+        """`peer` is over its limit. Senders may have waited while it was behind and took nothing: that counts."""
+        taken = peer.acknowledged_bytes
+        wait = Wait(taken, now)
+        noted, waited = self._behind.get(peer, (-1, 0.0))
+        if noted == taken:
+            wait.still -= self._waited - waited + (now - self._since if self._slow else 0.0)
+        return wait
 
     def _look(self) -> None:
         now = self._server.time()

@@ -221,4 +221,7 @@ def _task(work: Coroutine[Any, Any, None], context: Context) -> Work:
     loop = asyncio.get_running_loop()
     if sys.version_info >= (3, 11):
         return Work(work, loop=loop, context=context)
-    return context.run(Work, work, loop=loop)
+    try:
+        return context.run(Work, work, loop=loop)
+    except RuntimeError:  # a handler of this peer is at work: the context is entered, and the task copies it
+        return Work(work, loop=loop)

@@ -1,11 +1,11 @@
 """Pacing: senders are slowed to what readers take, while these go on taking, so that no policy has to act.
 
 Rules:
-- A peer that is behind is waited for if its system acknowledged something within the last second and it has some of
-  its budget left. One that took nothing for a second is stuck, and its limit will deal with it.
+- A peer that is behind is waited for if its system acknowledged something within the last half second and it has some
+  of its budget left. One that took nothing for so long is stuck, and its limit will deal with it.
 - Counted are bytes, of all senders together. What is published may not bring the first of those waited for over half
-  its limit. Beyond, a trickle passes, so that the others hear something in each interval; it leaves room enough that
-  no limit is passed as long as anyone is waited for.
+  its limit (under `block` over its limit, since senders then wait anyway). Beyond, a trickle passes, so that the others
+  hear something in each interval; it leaves room enough that no limit is passed as long as anyone is waited for.
 - What a sender sent beyond that is held before anyone gets it, and the sender is not read; both go on in turn, as soon
   as a peer that was waited for makes room. A read is cut between messages, so that no more passes than may. What
   waits for handlers in an inbox waits there.
@@ -42,8 +42,9 @@ if TYPE_CHECKING:
 INTERVAL: Final = 0.01
 """Seconds between two pieces of the trickle."""
 
-STUCK: Final = 1.0
-"""Seconds without taking anything after which a peer paces nobody."""
+STUCK: Final = 0.5
+"""Seconds without taking anything after which a peer paces nobody. Until then a feed is slowed for one that may be
+stuck for good; but a reader may be kept from its processor, or collect garbage, for some tenths of a second."""
 
 LOOK: Final = STUCK / 4
 """Seconds after which a peer that is waited for is looked at again."""
@@ -111,7 +112,7 @@ class Pacing:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._limit = server.config.max_pending
-        self._target = self._limit // 2
+        self._target = self._limit if server.config.slow_consumer == "block" else self._limit // 2
         self._budget = Budget(server.config.pace_timeout)
         self._waited: OrderedDict[Peer, Waited] = OrderedDict()  # in the order of their last look
         self._dues: list[tuple[int, int, Waited]] = []  # a heap: due, the peer's number, the peer

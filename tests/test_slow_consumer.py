@@ -389,3 +389,18 @@ def test_disconnect_closes_it_and_counts_what_it_did_not_get() -> None:
     assert figures.messages_out == 0
     assert figures.offered_messages == figures.dropped_messages
     assert list(simulation.server.peers) == [sender]
+
+
+def test_senders_wait_about_one_timeout_for_many_that_take_nothing_and_pass_their_limits_one_after_another() -> None:
+    simulation = Simulation(max_pending=LIMIT, slow_consumer="block", block_timeout=6.0, log_messages=0)
+    sender, sending = simulation.connect()
+    stuck = [simulation.connect(10_000 * number)[0] for number in range(5)]
+    waited = 0.0
+    for number in range(40):
+        while not sending.reading and waited < 60.0:
+            simulation.loop.advance(0.1)
+            waited += 0.1
+        sender.data_received(message(number, 9990))
+        simulation.loop.tick()
+    assert [peer.reason for peer in stuck] == ["slow_consumer"] * 5
+    assert waited < 2 * 6.0

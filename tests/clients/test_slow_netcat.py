@@ -34,7 +34,9 @@ def fall_behind(server: RunningServer, run: Run) -> tuple[Program, Program]:
 
 
 def test_disconnect(serve: Serve, run: Run) -> None:
-    """It is closed when it is too far behind; it still gets the beginning, as much as the log says."""
+    """It is reset when it is too far behind: what it gets is the beginning, and no more than the log says, since netcat
+    throws away what it has not read of a connection that was reset.
+    """
     server = serve("--max-pending", "1MiB")
     stopped, _ = fall_behind(server, run)
     closed = server.errors.wait_for(r" peer 1 .* disconnected: slow_consumer; .* \((\d+) bytes\) out, (\d+) messages d")
@@ -43,7 +45,7 @@ def test_disconnect(serve: Serve, run: Run) -> None:
     stopped.wait()
     got = stopped.output.wait_for_end()
     assert ALL.startswith(got)
-    assert len(got) == int(closed[1]) < len(ALL)
+    assert len(got) <= int(closed[1]) < len(ALL)
     assert int(closed[2]) > 0
 
 
