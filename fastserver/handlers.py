@@ -105,8 +105,11 @@ class Handlers:
         """`peer` sent `frames`, complete, that many messages."""
         if peer.inbox is not None:
             peer.inbox.add(frames, messages)
-        else:
-            self.context_of(peer).run(self._handle_all, peer, frames, messages)
+            return
+        context = self._contexts.get(peer)
+        if context is None:
+            context = self.context_of(peer)
+        context.run(self._handle_all, peer, frames, messages)
 
     def disconnected(self, peer: Peer) -> None:
         """`peer`'s connection is gone."""
