@@ -5,11 +5,12 @@ that are behind; unfinished incoming messages; and messages that wait for handle
 what is received and flushed, and by what the kernel holds for a peer when it falls behind, so it is added up only when
 as much as half of what there was room for has come.
 
-Rule: each peer weighs what its leaving frees, times for how long it made no progress with that, times what the leaving
-of all peers of its origin frees. The heaviest is closed, and so on until it is little enough. So many connections of
-one address that each hold a little go before one that holds more, and those that stand still before those that move.
-Where the origin is not known (loopback, unless `limit_loopback`), a connection is an origin of its own. If nobody's
-leaving frees anything, since all that is held waits for several, the peer furthest behind is closed.
+Rule: each peer weighs what its leaving frees, times for how long it made no progress with that (and a tenth of a
+second), times what the leaving of all peers of its origin frees. The heaviest is closed, and so on until it is little
+enough. So many connections of one address that each hold a little go before one that holds more, and those that stand
+still before those that move. Where the origin is not known (loopback, unless `limit_loopback`), a connection is an
+origin of its own. If nobody's leaving frees anything, since all that is held waits for several, the peer furthest
+behind is closed.
 
 Progress with an incoming message is that more of it came, while it was read; with what waits for a peer, that its
 system acknowledged more. The kernel says since when nothing came; the rest is remembered from one adding up to the
@@ -30,6 +31,9 @@ from fastserver.errors import CloseReason
 if TYPE_CHECKING:
     from fastserver.peer import Peer
     from fastserver.server import Server
+
+AT_LEAST: Final = 0.1
+"""Seconds without progress that all are taken to have had besides: among those that moved just now, size decides."""
 
 SHARE: Final = 64
 """Part of the limit that is kept free, so that adding up comes once in so many bytes at most."""
@@ -212,7 +216,12 @@ class Held:
     def _weight(self, peer: Peer) -> Weight:
         silent, stuck = self._idle[peer]
         incoming, alone = self._incoming[peer], self._alone[peer]
-        return -(incoming * silent + alone * stuck), -(incoming + alone), -self._pending.get(peer, 0), peer.id
+        return (
+            -(incoming * (silent + AT_LEAST) + alone * (stuck + AT_LEAST)),
+            -(incoming + alone),
+            -self._pending.get(peer, 0),
+            peer.id,
+        )
 
     def _of_origin(self, origin: str | Peer, weight: Weight) -> Weight:
         freed = self._freed[origin]

@@ -242,9 +242,10 @@ def test_full_disk(run: Run, tmp_path: Path) -> None:
     assert server.wait() == 0
     written = log.read_text().splitlines()
     assert [line for line in written if not re.match(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} [A-Z]+ ", line)] == []
-    shown = len([line for line in written if re.search(r"Received message from 2 \S+: line \d+$", line)])
-    lost = sum(map(int, re.findall(r"WARNING (\d+) log lines were lost", "\n".join(written))))
-    assert shown + lost == 3001
+    lost = [int(found[1]) for line in written if (found := re.search(r"WARNING (\d+) log lines were lost", line))]
+    shown = len(written) - len(lost)
+    # Messages; listening, stopped, and for each peer connected and disconnected; draining, if they are still there.
+    assert shown + sum(lost) - (3001 + 2 + 2 * 2) in (0, 1)
 
 
 def test_log_that_takes_nothing(run: Run, tmp_path: Path) -> None:

@@ -376,12 +376,18 @@ def test_the_kernel_holds_no_more_than_the_send_buffer(run: Run) -> None:
 
 def test_what_the_kernel_holds_for_peers_that_are_behind_counts_as_memory(run: Run) -> None:
     async def main(scene: Scene) -> None:
+        honest = await scene.connect()
+        (speaker,) = scene.server.peers
+        honest.send(b"half a message")
+        await until(lambda: speaker.incoming_bytes > 0)
         for _ in range(20):
             await scene.connect(receive_buffer=4096)
         line = b"x" * 9999
         while not scene.left:
             scene.tell(line)
-            await asyncio.sleep(0)
+            await heard(honest, 10_000)
+            await asyncio.sleep(0)  # a read that finds something does not let the loop run
+        assert speaker.reason is None
         behind = [peer for peer in scene.server.peers if peer.stuck]
         assert sum(peer.kernel_bytes for peer in behind) <= 4 * 1024 * 1024
         assert {figures.reason for figures in scene.left} == {"memory"}
