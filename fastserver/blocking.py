@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from ssl import SSLContext, SSLEOFError, SSLSocket
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastserver import delivery, parameters
 from fastserver.address import Address
@@ -30,15 +30,18 @@ from fastserver.errors import FrameError
 from fastserver.framing import FRAMINGS, Message, Splitter
 from fastserver.setting import MIB
 
+if TYPE_CHECKING:
+    from fastserver.config import Mode
+
 CHUNK: Final = 64 * 1024  # bytes read at once
 
 
 class BlockingClient:
     """A connection to the server at `address`, used by one thread at a time.
 
-    `address`, `mode`, `max_message`, `ssl`, `server_hostname`, `close_timeout`, `default` and
-    `invalid_text` as in
-    `fastserver.client.Client`. Connecting takes at most `timeout` seconds, None for as long as the system tries.
+    `address`, `mode`, `max_message`, `ssl`, `server_hostname`, `close_timeout`, `default`, `ext_hook` and
+    `invalid_text` as in `fastserver.client.Client`. Connecting takes at most `timeout` seconds, None for as long as the
+    system tries.
 
     With `reconnect`, a connection that cannot be made, or is found lost when it is used, is made again, after
     `first_delay` to `longest_delay` seconds as in `Client`. What was under way is not sent again.
@@ -50,7 +53,7 @@ class BlockingClient:
         self,
         address: str,
         *,
-        mode: str = "lines",
+        mode: Mode = "lines",
         max_message: int | str = MIB,
         timeout: float | None = None,
         ssl: SSLContext | None = None,
@@ -60,6 +63,7 @@ class BlockingClient:
         first_delay: float | None = None,
         longest_delay: float | None = None,
         default: Callable[[Any], Any] | None = None,
+        ext_hook: Callable[[int, bytes], Any] | None = None,
         invalid_text: str = "close",
     ) -> None:
         self.address = Address.parse(address)
@@ -71,6 +75,8 @@ class BlockingClient:
         self._close_timeout = parameters.seconds("close_timeout", close_timeout)
         self._delays = Delays(first_delay, longest_delay)
         self._pack = parameters.packing(self.mode, default)
+        self.ext_hook: Callable[[int, bytes], Any] | None = parameters.callback("ext_hook", ext_hook)
+        """Gives the values of msgpack's extension types in `message.value`; None: `msgpack.ExtType`."""
         self._invalid_text = parameters.invalid_text(invalid_text)
         self._framer = self._new_splitter()
         self._splitter = self._framer  # of the connection

@@ -21,7 +21,7 @@ from contextvars import ContextVar
 from inspect import isawaitable
 from ssl import SSLContext
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastserver import parameters
 from fastserver.address import Address
@@ -29,6 +29,9 @@ from fastserver.connection import Connection, why
 from fastserver.errors import ConfigError, FrameError
 from fastserver.framing import FRAMINGS, Message, Splitter
 from fastserver.setting import MIB
+
+if TYPE_CHECKING:
+    from fastserver.config import Mode
 
 MAX_QUEUE: Final = MIB  # bytes: several times what one read brings, so that a fast program never waits
 CLOSE_TIMEOUT: Final = 5.0  # seconds, as the server's drain
@@ -76,7 +79,8 @@ class Client:
     `address` is `host:port`, `[::1]:port` or `unix:path`; `mode` a framing by name; `max_message` the longest
     payload in bytes, either way, as a number or as text such as "64KiB". `ssl` is passed on to asyncio, as is
     `server_hostname`, which a Unix socket needs with it. `default` is for `msgpack.packb`: it turns a value that
-    msgpack cannot pack into one it can. `invalid_text` is what becomes of the msgpack message with a str that is not
+    msgpack cannot pack into one it can; `ext_hook` is called with type and data of an extension type, and gives what
+    stands for it in `message.value`. `invalid_text` is what becomes of the msgpack message with a str that is not
     UTF-8, either way: `close` ends the client (the server's default too), with `pass` its bytes are surrogates in
     `message.value`.
 
@@ -98,7 +102,7 @@ class Client:
         self,
         address: str,
         *,
-        mode: str = "lines",
+        mode: Mode = "lines",
         max_message: int | str = MIB,
         reconnect: bool = False,
         ssl: SSLContext | None = None,
@@ -110,6 +114,7 @@ class Client:
         on_connect: Callable[[Client], Awaitable[object] | object] | None = None,
         on_disconnect: Callable[[Exception | None], object] | None = None,
         default: Callable[[Any], Any] | None = None,
+        ext_hook: Callable[[int, bytes], Any] | None = None,
         invalid_text: str = "close",
     ) -> None:
         self.address = Address.parse(address)
@@ -122,6 +127,8 @@ class Client:
         self._on_connect = parameters.callback("on_connect", on_connect, waits=True)
         self._on_disconnect = parameters.callback("on_disconnect", on_disconnect)
         self._pack = parameters.packing(self.mode, default)
+        self.ext_hook: Callable[[int, bytes], Any] | None = parameters.callback("ext_hook", ext_hook)
+        """Gives the values of msgpack's extension types in `message.value`; None: `msgpack.ExtType`."""
         self._invalid_text = parameters.invalid_text(invalid_text)
         self._framer = self._splitter()
         self._reconnect = reconnect

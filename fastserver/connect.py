@@ -18,7 +18,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from fastserver.client import LINGER, Client, connect
 from fastserver.complaint import complain
@@ -29,6 +29,9 @@ from fastserver.escape import escape
 from fastserver.framing import FRAMINGS, Message
 from fastserver.jsonvalue import decode, from_json, to_json
 from fastserver.setting import MIB
+
+if TYPE_CHECKING:
+    from fastserver.config import Mode
 
 DEFAULT_ADDRESS: Final = f"{DEFAULT_HOST}:{DEFAULT_PORT}"
 WAIT: Final = 1.0  # seconds: enough for an answer, short enough for a script
@@ -60,7 +63,7 @@ async def terminal(
         complain("standard output is closed")
         return 1
     try:
-        client = connect(address, mode=mode, max_message=max_message, invalid_text="pass")
+        client = connect(address, mode=cast("Mode", mode), max_message=max_message, invalid_text="pass")
     except ConfigError as error:
         complain(str(error))
         return 2

@@ -450,3 +450,9 @@ def test_nobody_listens() -> None:
 def test_settings_that_are_not_allowed(options: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=f"^{next(iter(options))} .*is not allowed"):
         BlockingClient(**{"address": "127.0.0.1:3000", **options})
+
+
+def test_extension_types_have_values() -> None:
+    with bare(mode="msgpack-stream", ext_hook=lambda code, data: (code, data)) as (client, peer):
+        peer.sendall(b"\xd4\x05x")
+        assert client.receive().value == (5, b"x")

@@ -178,6 +178,18 @@ def test_default_packs_what_msgpack_cannot(run: Run) -> None:
     run(main())
 
 
+def test_extension_types_have_values(run: Run) -> None:
+    def pair(code: int, data: bytes) -> tuple[int, bytes]:
+        return code, data
+
+    async def main() -> None:
+        async with serving(echo) as address, connect(address, mode="msgpack", ext_hook=pair) as client:
+            await client.send_packed(b"\xd4\x05x")
+            assert (await client.receive()).value == (5, b"x")
+
+    run(main())
+
+
 def test_batches_give_what_came_together(run: Run) -> None:
     async def serve(reader: Reader, writer: Writer) -> None:
         writer.write(b"1\n2\n3\n")
