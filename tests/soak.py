@@ -173,6 +173,7 @@ def main(minutes: float, seed: int, options: tuple[str, ...]) -> None:
             check_memory(soak)
         except AssertionError as error:
             print(f"\nFAILED with seed {seed} after {soak.struck} faults: {error}", file=sys.stderr)
+            print("\n".join([line for ordeal in soak.ordeals.values() for line in ordeal.ended]), file=sys.stderr)
             sys.exit(1)
         print(f"\npassed with seed {seed}")
 

@@ -78,6 +78,8 @@ class Ordeal:
         self._folder = folder
         self._process: Any = None
         self._tail: deque[str] = deque(maxlen=20)
+        self.ended: list[str] = []
+        """Lines of the log on the end of a witness: the first five peers."""
         self._read_on = asyncio.Event()
         self._began = time.monotonic()
 
@@ -179,6 +181,8 @@ class Ordeal:
         async for data in self._process.stderr:
             line = data.decode("utf-8", "backslashreplace").rstrip()
             self._tail.append(line)
+            if re.search(r" peer [1-5] .*(closing|disconnected)", line):
+                self.ended.append(line)
             if (found := re.search(r" listening on ([\d.]+):(\d+),", line)) and not listening.done():
                 listening.set_result((found[1], int(found[2])))
             self.reports += " peers connected, " in line
