@@ -30,6 +30,7 @@ class Scene:
         where: dict[str, Any] = {"port": 0} if unix is None else {"unix": str(unix)}
         self.server = Server(Config(**{"log_messages": 0, "drain_timeout": 0.05} | where | settings))
         self.unix = unix is not None
+        self.address = ""
         self.left: list[Figures] = []
         self._stack = stack
         if handler is not None:
@@ -46,7 +47,7 @@ class Scene:
         if receive_buffer is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         sock.setblocking(False)
-        address = self.server.addresses[0]
+        address = self.address = self.server.addresses[0]
         before = self.server.peers.accepted
         loop = asyncio.get_running_loop()
         host, _, port = address.rpartition(":")
@@ -250,10 +251,11 @@ def test_a_message_that_is_cut_ends_in_a_reset_and_the_kernel_forgets_it(run_tcp
 
 
 def lingering(scene: Scene) -> list[str]:
-    """The connections to the server that the kernel still has something to send on (see proc(5))."""
-    port = f":{int(scene.left[0].address.rpartition(':')[2]):04X}"
+    """What the kernel still has to send on the server's side of the connection that has left (see proc(5))."""
+    ours, theirs = [f":{int(address.rpartition(':')[2]):04X}" for address in (scene.address, scene.left[0].address)]
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return [row[4] for row in rows if row[2].endswith(port) and int(row[4].partition(":")[0], 16)]
+    left = [row[4] for row in rows if row[1].endswith(ours) and row[2].endswith(theirs)]
+    return [queues for queues in left if int(queues.partition(":")[0], 16)]
 
 
 def test_an_end_after_whole_messages_is_no_reset(run: Run) -> None:
