@@ -285,7 +285,6 @@ class Flush(Tick):
         for member in peer.members:
             if member in member.channel.ready:
                 member.channel.fall_behind(member)
-        self.room -= peer.kernel_bytes
         self.pacing.watch(peer)
         if len(self.behind) == 1:
             self._largest = max([batch.largest for batch in flushed.values()])

@@ -1,9 +1,9 @@
 """Memory: what is held for all peers, and who is closed when it is too much.
 
 Held are batches that some peer has not taken, each once however many wait for it; what the kernel holds for peers
-that are behind; unfinished incoming messages; and messages that wait for handlers. What is held grows by no more than
-what is received and flushed, and by what the kernel holds for a peer when it falls behind, so it is added up only when
-as much as half of what there was room for has come.
+that are behind and take nothing; unfinished incoming messages; and messages that wait for handlers. What is held grows
+by no more than what is received and flushed, and by what the kernel holds for a peer that is found to take nothing, so
+it is added up only when as much as half of what there was room for has come.
 
 Rule: each peer weighs what its leaving frees, times for how long it made no progress with that (and a tenth of a
 second), times what the leaving of all peers of its origin frees. The heaviest is closed, and so on until it is little
@@ -137,7 +137,7 @@ class Held:
                 self.total += incoming
         for peer in server.flush.behind:
             self._pending[peer] = peer.pending_bytes
-            kernel = peer.kernel_bytes
+            kernel = 0 if server.pacing.waits_for(peer) else peer.kernel_bytes
             self._alone[peer] += kernel
             self.total += kernel
             things = self._things[peer] = []

@@ -162,6 +162,11 @@ class Pacing:
             self._server.flush.hold_at = NEVER
         self._release_soon()
 
+    def waits_for(self, peer: Peer) -> bool:
+        """Whether `peer`, which is behind, has just taken something."""
+        one = self._waited.get(peer)
+        return one is not None and self._server.time() - one.moved < STUCK
+
     # Those who wait.
 
     def receive(self, sender: Peer, frames: bytes, messages: int) -> None:
@@ -331,6 +336,7 @@ class Pacing:
                 one.moved = now
             elif now - one.moved >= STUCK:
                 self.forget(peer)
+                self._server.flush.room -= peer.kernel_bytes
                 continue
             burden = held > 0 and took < self._limit * elapsed and self._is_cause(peer)
             if burden and not self._budget.spend(payer(peer), now - held, now):
