@@ -23,15 +23,15 @@ else:
                 extra_compile_args=["-O3", *sanitize],
                 extra_link_args=sanitize,
             )
-            for name, source in (
-                ("_splitters", "ext/_splitters.pyx"),
-                ("_sending", "ext/_sending.pyx"),
-                ("_batch", "fastserver/twins/batch.py"),
-                ("_tick", "fastserver/twins/tick.py"),
-                ("_endpoint", "fastserver/twins/endpoint.py"),
+            for name, source in (  # as fastserver/compiled.py names them
+                ("framing._splitters", "ext/_splitters.pyx"),
+                ("fanout._sending", "ext/_sending.pyx"),
+                ("fanout.batch", "fastserver/fanout/batch.py"),
+                ("fanout.tick", "fastserver/fanout/tick.py"),
+                ("peers.endpoint", "fastserver/peers/endpoint.py"),
             )
         ],
-        include_path=["ext"],
+        include_path=["ext", "."],
         build_dir="build",  # where the C goes
         force=True,  # it would not notice that a .pxd has changed
         # Annotations are for the checker of types; what is typed for the compiler stands in the .pxd. Without binding,

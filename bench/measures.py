@@ -16,10 +16,10 @@ from loads import Held, Leading, Timed, opened, run
 from rivals import CONTESTANTS
 from shapes import Shape
 
-from fastserver.descriptors import raise_limit
 from fastserver.load import run as bench
 from fastserver.load.errors import LoadError
 from fastserver.load.wire import Role
+from fastserver.process.descriptors import raise_limit
 
 Figures = dict[str, float]
 """One run's figures, by their names."""

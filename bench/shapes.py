@@ -7,7 +7,7 @@ from typing import Any
 
 from contest import LOAD, Running
 
-from fastserver.address import Address
+from fastserver.client.address import Address
 from fastserver.load.plan import Plan
 
 

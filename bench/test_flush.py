@@ -12,7 +12,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from fastserver import Config, Server
-from fastserver.peer import Peer
+from fastserver.peers.peer import Peer
 
 
 class Loop:

@@ -14,7 +14,7 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
-from simulation import Simulation
+from support.simulation import Simulation
 
 CHUNK = b"\n" * 64 * 1024
 

@@ -12,9 +12,9 @@ from typing import Any
 import msgpack
 import pytest
 
-from fastserver.twins.lines import LinesSplitter
-from fastserver.twins.msgpack import MsgpackSplitter
-from fastserver.twins.msgpack_stream import MsgpackStreamSplitter
+from fastserver.framing.lines import LinesSplitter
+from fastserver.framing.msgpack import MsgpackSplitter
+from fastserver.framing.msgpack_stream import MsgpackStreamSplitter
 
 LIMIT = 1 << 20
 STREAM = 1 << 20  # bytes fed per round, cut into chunks wherever they end
@@ -25,7 +25,7 @@ SPLITTERS: dict[str, dict[str, Callable[[int], Any]]] = {
     "msgpack-stream": {"twin": MsgpackStreamSplitter},
 }
 try:
-    from fastserver import _splitters
+    from fastserver.framing import _splitters
 except ImportError:
     pass
 else:

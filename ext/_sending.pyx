@@ -1,11 +1,11 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True
-"""Sends a batch to many sockets at once, beneath their transports. `fastserver.sending` says what it does."""
+"""Sends a batch to many sockets at once, beneath their transports. `fastserver.fanout.sending` says what it does."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.errno cimport EAGAIN, EFAULT, EINTR, ENOMEM, errno
 from libc.string cimport memset
 
-from fastserver._batch cimport Member
+from fastserver.fanout.batch cimport Member
 
 
 cdef extern from *:

@@ -1,5 +1,5 @@
 # cython: boundscheck=False, wraparound=False, nonecheck=False, initializedcheck=False, cdivision=True
-"""The compiled splitters and `Message`; `fastserver.twins` says what they do.
+"""The compiled splitters and `Message`; the Python files of `fastserver.framing` say what they do.
 
 One extension, so that splitters make messages without a Python call, of one file per grammar.
 """
@@ -16,12 +16,12 @@ from types import GenericAlias
 
 import msgpack
 
-from fastserver import maps
+from fastserver.framing import maps
 from fastserver.errors import FrameError
-from fastserver.twins import refusals
-from fastserver.twins.arguments import invalid, limit, octets
-from fastserver.twins.crowded import COMPARISON, SHIFT, SMALLEST, STEPS
-from fastserver.twins.msgpack_scan import HEADS, NANOSECONDS
+from fastserver.framing import refusals
+from fastserver.framing.arguments import invalid, limit, octets
+from fastserver.framing.crowded import COMPARISON, SHIFT, SMALLEST, STEPS
+from fastserver.framing.scan import HEADS, NANOSECONDS
 
 include "buffer.pyx"
 include "crowded.pyx"

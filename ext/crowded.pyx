@@ -1,4 +1,4 @@
-# Whether a dict of some keys would be slow. The twin is fastserver/twins/crowded.py.
+# Whether a dict of some keys would be slow. The twin is fastserver/framing/crowded.py.
 
 cdef extern from "Python.h":
     Py_hash_t PyObject_Hash(object) except? -1

@@ -1,4 +1,4 @@
-# Lines: bytes up to LF, a CR before it part of the line end. The twin is fastserver/twins/lines.py.
+# Lines: bytes up to LF, a CR before it part of the line end. The twin is fastserver/framing/lines.py.
 
 cdef enum:
     LF = 0x0A

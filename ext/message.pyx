@@ -1,4 +1,4 @@
-# The compiled twin of fastserver/twins/message.py.
+# The compiled twin of fastserver/framing/message.py.
 
 
 cdef object unpackb = msgpack.unpackb

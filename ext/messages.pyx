@@ -1,4 +1,4 @@
-# Several messages, and one after another. The compiled twin of fastserver/twins/messages.py.
+# Several messages, and one after another. The compiled twin of fastserver/framing/messages.py.
 
 
 cdef extern from "Python.h":

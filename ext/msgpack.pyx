@@ -1,5 +1,5 @@
 # Msgpack with a length: 4 bytes, big-endian, then one object of exactly that many bytes.
-# The twin is fastserver/twins/msgpack.py.
+# The twin is fastserver/framing/msgpack.py.
 
 cdef enum:
     PREFIX = 4

@@ -1,4 +1,4 @@
-# Msgpack objects back to back, nothing between them. The twin is fastserver/twins/msgpack_stream.py.
+# Msgpack objects back to back, nothing between them. The twin is fastserver/framing/msgpack_stream.py.
 
 
 @cython.final

@@ -1,5 +1,5 @@
 # What the framings made of msgpack objects share: all but how a frame begins.
-# The twin is fastserver/twins/objects.py.
+# The twin is fastserver/framing/objects.py.
 
 
 @cython.no_gc

@@ -1,10 +1,10 @@
 # Whether bytes are one well-formed msgpack object, found out as they arrive.
-# The twin is fastserver/twins/msgpack_scan.py; positions here count from the start of the frame.
+# The twin is fastserver/framing/scan.py; positions here count from the start of the frame.
 
 cdef enum:
     DEEPEST = 128
 
-cdef enum InvalidText:  # in the order of fastserver/twins/arguments.py
+cdef enum InvalidText:  # in the order of fastserver/framing/arguments.py
     CLOSE
     SKIP
     PASS

@@ -2,17 +2,18 @@
 
 import typing
 
-from fastserver.channel import Channel
-from fastserver.config import Config
+from fastserver import compiled as compiled  # first: it decides how the others are found
+from fastserver.config.config import Config
 from fastserver.errors import CloseReason, ConfigError, FastserverError, FrameError, ListenError
-from fastserver.figures import Figures
-from fastserver.framing import Message
-from fastserver.peer import Peer
+from fastserver.fanout.channel import Channel
+from fastserver.framing.framing import Message
+from fastserver.peers.figures import Figures
+from fastserver.peers.peer import Peer
 from fastserver.server import Server
 
 if typing.TYPE_CHECKING:
-    from fastserver.blocking import BlockingClient
-    from fastserver.client import Client
+    from fastserver.client.blocking import BlockingClient
+    from fastserver.client.client import Client
 
 __all__ = [
     "BlockingClient",
@@ -34,11 +35,11 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """The clients, imported when they are asked for: a server needs none."""
     if name == "Client":
-        from fastserver.client import Client
+        from fastserver.client.client import Client
 
         return Client
     if name == "BlockingClient":
-        from fastserver.blocking import BlockingClient
+        from fastserver.client.blocking import BlockingClient
 
         return BlockingClient
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,10 +10,10 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from fastserver.complaint import complain
-from fastserver.config import SETTINGS, WAIT, Config
+from fastserver.config.config import SETTINGS, WAIT, Config
+from fastserver.config.setting import Setting
 from fastserver.errors import ConfigError, ListenError
-from fastserver.setting import Setting
+from fastserver.log.complaint import complain
 
 SERVE_HELP = """Pass every message to everyone connected.
 
@@ -72,16 +72,16 @@ def _serve(**given: Any) -> None:
                 where = f"before {subcommand}; allowed is behind it, if {subcommand} has it"
                 raise ConfigError(f"{setting.option}: {value!r} is not allowed {where}")
         return
-    from fastserver.process import run
+    from fastserver.process.run import run
     from fastserver.server import Server
 
     run(Server(Config(**_settled(given))), _ignored(given), last=True)
 
 
 def _connect(address: str, wait: str | None, **given: Any) -> int:
-    from fastserver.connect import terminal
-    from fastserver.descriptors import fill_standard
-    from fastserver.process import run_loop
+    from fastserver.client.terminal import terminal
+    from fastserver.process.descriptors import fill_standard
+    from fastserver.process.run import run_loop
 
     fill_standard()
     seconds = None if wait is None else WAIT.parse(wait)
@@ -89,9 +89,9 @@ def _connect(address: str, wait: str | None, **given: Any) -> int:
 
 
 def _bench(json: str | None, csv: str | None, **given: Any) -> int:
-    from fastserver.descriptors import fill_standard
     from fastserver.load.command import bench
     from fastserver.load.plan import OPTIONS, SERVER
+    from fastserver.process.descriptors import fill_standard
 
     fill_standard()
     for text in _ignored(given):

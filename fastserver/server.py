@@ -9,36 +9,37 @@ from contextvars import copy_context
 from logging import DEBUG, INFO, WARNING
 from typing import Any, Final, TypeVar
 
-from fastserver import descriptors, parameters
-from fastserver.admission import Admission
-from fastserver.channel import Channel
-from fastserver.channels import Channels
-from fastserver.config import Config
-from fastserver.discard import DISCARD
+from fastserver.access.admission import Admission
+from fastserver.access.halfclosed import HalfClosed
+from fastserver.config import parameters
+from fastserver.config.config import Config
+from fastserver.config.listener import Listener, Role
 from fastserver.errors import CloseReason
-from fastserver.figures import Figures
-from fastserver.flush import Flush
-from fastserver.framing import FRAMINGS, Splitter
-from fastserver.halfclosed import HalfClosed
-from fastserver.handlers import KINDS, Handlers, OnConnect, OnDisconnect, OnError, OnMessage, OnMessages
-from fastserver.heartbeat import Heartbeat
-from fastserver.inbox import HANDLING
-from fastserver.link import SocketLink
-from fastserver.listen import Listener, Role
-from fastserver.listener import NOT_SENT, Listeners, SocketOption, host_of, keep_alive, show_address
-from fastserver.listening import Pipe
-from fastserver.log import Log, summary
-from fastserver.memory import Memory
+from fastserver.fanout.channel import Channel
+from fastserver.fanout.channels import Channels
+from fastserver.fanout.flush import Flush
+from fastserver.framing.discard import DISCARD
+from fastserver.framing.framing import FRAMINGS, Splitter
+from fastserver.handlers.handlers import KINDS, Handlers, OnConnect, OnDisconnect, OnError, OnMessage, OnMessages
+from fastserver.handlers.inbox import HANDLING
+from fastserver.limits.heartbeat import Heartbeat
+from fastserver.limits.memory import Memory
+from fastserver.limits.pacing import Pacing
+from fastserver.limits.slowconsumer import SlowConsumers
+from fastserver.limits.throttle import Rates
+from fastserver.limits.timeouts import Timeouts
+from fastserver.limits.vanished import Vanished
+from fastserver.listeners.sockets import NOT_SENT, Listeners, SocketOption, host_of, keep_alive, show_address
+from fastserver.log.log import Log, summary
+from fastserver.log.report import listening, report, skipped, stopped
 from fastserver.once import Once
-from fastserver.pacing import Pacing
-from fastserver.peer import CLOSE_TIMEOUT, Peer
-from fastserver.peermap import PeerMap
-from fastserver.report import listening, report, skipped, stopped
-from fastserver.slowconsumer import SlowConsumers
-from fastserver.throttle import Rates
-from fastserver.timeouts import Timeouts
-from fastserver.unread import Unread
-from fastserver.vanished import Vanished
+from fastserver.peers.figures import Figures
+from fastserver.peers.link import SocketLink
+from fastserver.peers.listening import Pipe
+from fastserver.peers.peer import CLOSE_TIMEOUT, Peer
+from fastserver.peers.peermap import PeerMap
+from fastserver.peers.unread import Unread
+from fastserver.process import descriptors
 
 UNLIMITED: Final = sys.maxsize
 """Bytes: longer than any frame that is in memory."""
@@ -275,7 +276,7 @@ class Server:
         Raises `ListenError`, what `stopped` raises, and RuntimeError in a running loop, outside the main thread, or
         for a server that was started before.
         """
-        from fastserver.process import run
+        from fastserver.process.run import run
 
         self._check_new()
         run(self, log=logging)

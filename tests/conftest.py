@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from program import Program
-from running import RunningServer
+from support.program import Program
+from support.running import RunningServer
 
 
 class Serve(Protocol):

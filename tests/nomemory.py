@@ -22,14 +22,15 @@ from functools import partial
 from itertools import pairwise
 from typing import Any, cast
 
-from simulation import Simulation, Transport
+from support.simulation import Simulation, Transport
 
-from fastserver import sending
-from fastserver.fastpath import COMPILED, Collector, Member
-from fastserver.framing import FRAMINGS
-from fastserver.listen import Listener
-from fastserver.peer import Peer
-from fastserver.slowconsumer import POLICIES
+from fastserver.compiled import COMPILED
+from fastserver.config.listener import Listener
+from fastserver.fanout import sending
+from fastserver.fanout.batch import Collector, Member
+from fastserver.framing.framing import FRAMINGS
+from fastserver.limits.slowconsumer import POLICIES
+from fastserver.peers.peer import Peer
 
 MANY = 50_000
 """Allocations that no run comes to."""

@@ -14,16 +14,16 @@ from typing import Any, Final
 
 import click
 
-from fastserver.address import Address
-from fastserver.complaint import complain
-from fastserver.config import DEFAULT_HOST, DEFAULT_MODE, DEFAULT_PORT
-from fastserver.connection import why
+from fastserver.client.address import Address
+from fastserver.client.connection import why
+from fastserver.config.config import DEFAULT_HOST, DEFAULT_MODE, DEFAULT_PORT
 from fastserver.errors import ConfigError
 from fastserver.load.plan import Plan
 from fastserver.load.record import COLUMNS, to_csv, to_json
 from fastserver.load.run import LoadError, Progress, run
 from fastserver.load.table import table
 from fastserver.load.wire import WIRES
+from fastserver.log.complaint import complain
 
 INTERRUPTED: Final = 130  # as the shell says of a program that Ctrl-C ended
 STDOUT: Final = "-"

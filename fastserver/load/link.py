@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, Final
 
-from fastserver.address import Address
-from fastserver.connection import why
+from fastserver.client.address import Address
+from fastserver.client.connection import why
 from fastserver.load.errors import LoadError
 from fastserver.load.poll import READ, WRITE, Poll
 from fastserver.load.wire import Role, Wire

@@ -7,9 +7,9 @@ from functools import cached_property
 from math import gcd, lcm
 from typing import Final, NamedTuple
 
+from fastserver.config.setting import GIB, MIB, Setting
 from fastserver.errors import ConfigError
 from fastserver.load.wire import SMALLEST, Wire
-from fastserver.setting import GIB, MIB, Setting
 
 SIZE: Final = Setting(name="size", type=int, default=64, help="", unit="bytes", low=SMALLEST, high=GIB)
 SHARE: Final = Setting(

@@ -6,13 +6,13 @@ import os
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
-from fastserver.address import Address
-from fastserver.config import DEFAULT_HOST, DEFAULT_PORT, SETTINGS
+from fastserver.client.address import Address
+from fastserver.config.config import DEFAULT_HOST, DEFAULT_PORT, SETTINGS
+from fastserver.config.setting import Setting
 from fastserver.errors import ConfigError
 from fastserver.load.mix import Mix, writes
 from fastserver.load.stamp import MOST
 from fastserver.load.wire import WIRES, Wire
-from fastserver.setting import Setting
 
 
 def processors() -> int:

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from fastserver.framing import FRAMINGS
-from fastserver.listen import Role
-from fastserver.setting import GIB
+from fastserver.config.listener import Role
+from fastserver.config.setting import GIB
+from fastserver.framing.framing import FRAMINGS
 
 __all__ = ["FILL", "SMALLEST", "WIRES", "Cut", "LinesWire", "MsgpackStreamWire", "MsgpackWire", "Role", "Wire"]
 

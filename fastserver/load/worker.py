@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
 
-from fastserver.descriptors import raise_limit
 from fastserver.load.board import RECEIVERS, SENDERS, Board
 from fastserver.load.checking import Checking
 from fastserver.load.counting import Counting
@@ -19,6 +18,7 @@ from fastserver.load.plan import Plan
 from fastserver.load.settle import settle
 from fastserver.load.traffic import Tally, Traffic
 from fastserver.load.wire import Role
+from fastserver.process.descriptors import raise_limit
 
 
 @dataclass(frozen=True)

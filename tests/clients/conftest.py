@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Serve
-from running import RunningServer
+from support.running import RunningServer
 
 
 @pytest.fixture

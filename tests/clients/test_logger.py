@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from conftest import Run
-from needed import program
-from running import RunningServer
+from support.needed import program
+from support.running import RunningServer
 
 
 def logger() -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from conftest import Run
-from needed import program
-from running import RunningServer
+from support.needed import program
+from support.running import RunningServer
 
 
 def netcat() -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 import msgpack
 from conftest import Run, Serve
-from needed import missing, program
-from program import Program
-from running import RunningServer
+from support.needed import missing, program
+from support.program import Program
+from support.running import RunningServer
 
 SCRIPT = Path(__file__).with_name("msgpack_stream.js")
 

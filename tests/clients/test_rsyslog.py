@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from conftest import Run, Serve
-from needed import program
-from running import Connection, RunningServer
+from support.needed import program
+from support.running import Connection, RunningServer
 
 CONFIGURATION = """
 global(workDirectory="{folder}")

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 from conftest import Run, Serve
-from needed import program
-from program import Program
-from running import RunningServer
+from support.needed import program
+from support.program import Program
+from support.running import RunningServer
 
 LINES = [b"%07d %s\n" % (number, b"x" * 1000) for number in range(12_000)]
 """12 MB: more than the kernel takes for one peer."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from conftest import Run, Serve
-from needed import program
-from running import RunningServer
+from support.needed import program
+from support.running import RunningServer
 
 
 def socat() -> str:

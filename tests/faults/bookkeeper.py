@@ -10,9 +10,9 @@ import runpy
 import sys
 
 import fastserver.server
-from fastserver.figures import Figures
-from fastserver.peer import Peer
-from fastserver.peermap import PeerMap
+from fastserver.peers.figures import Figures
+from fastserver.peers.peer import Peer
+from fastserver.peers.peermap import PeerMap
 
 with open(sys.argv[1], "w", encoding="ascii") as books:
 

@@ -7,7 +7,7 @@ import subprocess
 from typing import Final
 
 import pytest
-from needed import program
+from support.needed import program
 
 HERE: Final = "192.0.2.1"
 """The address of the near host (from the block for documentation)."""

@@ -18,8 +18,8 @@ from faults.books import bookkeeper, check_books
 from faults.catalogue import FAULTS
 from faults.fault import Fault, Target
 from faults.witnesses import LIGHT, Witnesses
-from program import DEADLINE
-from running import unread
+from support.program import DEADLINE
+from support.running import unread
 
 OPTIONS = ("--drain-timeout", "300", "--half-close-timeout", "300")
 DESCRIPTORS = 128

@@ -12,8 +12,8 @@ from conftest import Run, Serve
 from faults.books import bookkeeper, check_books
 from faults.network import HERE, Network
 from faults.witnesses import Witnesses
-from needed import program
-from program import DEADLINE
+from support.needed import program
+from support.program import DEADLINE
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ from faults.books import check_totals, check_witnesses
 from faults.catalogue import FAULTS
 from faults.fault import Fault, Target
 from faults.witnesses import LIGHT, Witnesses
-from program import DEADLINE
+from support.program import DEADLINE
 
 from fastserver import CloseReason, Config, Peer, Server
-from fastserver.config import MODES
-from fastserver.figures import Figures
-from fastserver.slowconsumer import POLICIES
+from fastserver.config.config import MODES
+from fastserver.limits.slowconsumer import POLICIES
+from fastserver.peers.figures import Figures
 
 CASES = [(fault, mode) for fault in FAULTS.values() if not fault.needs for mode in fault.modes]
 STUCK = [fault for fault, _ in CASES if "slow_consumer" in fault.ends]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 from conftest import Serve
-from running import Connection, RunningServer
+from support.running import Connection, RunningServer
 
 CYCLES = 10_000
 MARGIN = 2 << 20

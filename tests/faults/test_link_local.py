@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from conftest import Run, Serve
 from faults.network import Network
-from needed import program
+from support.needed import program
 
 HERE = "fe80::1"
 CLIENT = """

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Run, Serve
 from faults.network import HERE, Network
-from running import Connection, RunningServer
+from support.running import Connection, RunningServer
 
 READER = """
 import socket, sys

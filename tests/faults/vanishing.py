@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from faults.fault import Target, fault
 from faults.network import link
-from needed import program
+from support.needed import program
 
 
 @fault("slow_consumer", "reset", needs="host")

@@ -1,0 +1,73 @@
+"""Addresses: how many peers each has, and how many it connected just now.
+
+Memory is bounded by the peers there are and those let in within one second: an address without a peer is forgotten
+at once, and what came when that is a second ago.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from ipaddress import IPv4Address, IPv6Address
+
+from fastserver.access.networks import IP
+from fastserver.errors import CloseReason
+
+
+class Addresses:
+    """Peers and new connections by origin (see `origin`).
+
+    `max_peers` is how many peers an origin may have, `max_connects` how many of them may be let in within a
+    second; None is no limit.
+    """
+
+    def __init__(self, max_peers: int | None, max_connects: int | None) -> None:
+        self._max_peers = max_peers
+        self._max_connects = max_connects
+        self._peers: Counter[str] = Counter()
+        self._connects: Counter[str] = Counter()  # in the last second
+        self._recent: deque[tuple[float, str]] = deque()  # the same one by one: when, and from where
+
+    def __len__(self) -> int:
+        """Origins that are remembered."""
+        return len(self._peers.keys() | self._connects.keys())
+
+    def refusal(self, origin: str, now: float) -> CloseReason | None:
+        """Why one more peer from `origin` is refused, None if it is not. `now` is in seconds."""
+        self._turn(now)
+        if self._max_connects is not None and self._connects[origin] >= self._max_connects:
+            return CloseReason.MAX_CONNECTS_PER_SECOND
+        if self._max_peers is not None and self._peers[origin] >= self._max_peers:
+            return CloseReason.MAX_PEERS_PER_ADDRESS
+        return None
+
+    def add(self, origin: str, now: float) -> None:
+        """A peer from `origin` was let in."""
+        self._peers[origin] += 1
+        self._turn(now)
+        if self._max_connects is not None:
+            self._connects[origin] += 1
+            self._recent.append((now, origin))
+
+    def remove(self, origin: str) -> None:
+        """A peer from `origin` is gone."""
+        self._peers[origin] -= 1
+        if not self._peers[origin]:
+            del self._peers[origin]
+
+    def _turn(self, now: float) -> None:
+        recent = self._recent
+        while recent and now - recent[0][0] >= 1.0:
+            _, origin = recent.popleft()
+            self._connects[origin] -= 1
+            if not self._connects[origin]:
+                del self._connects[origin]
+
+
+def origin(ip: IP, ipv6_prefix: int) -> str:
+    """What `ip` counts as: an IPv6 address as its network of that many bits, of which one host can have every address.
+    A link-local one counts alone, with its zone: all hosts of a link are in one network.
+    """
+    if isinstance(ip, IPv4Address) or ip.is_link_local:
+        return str(ip)
+    behind = 128 - ipv6_prefix
+    return f"{IPv6Address(int(ip) >> behind << behind)}/{ipv6_prefix}"

@@ -1,0 +1,421 @@
+"""A client for scripts: no event loop, plain sockets.
+
+    with BlockingClient("127.0.0.1:3000", mode="msgpack") as client:
+        client.send({"temperature": 21.5})
+        for message in client:
+            print(message.value)
+
+It reads only when asked to: whoever sends much to a busy server receives now and then, or the server will
+find it too slow a consumer.
+"""
+
+from __future__ import annotations
+
+import io
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from ssl import SSLContext, SSLEOFError, SSLSocket
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+from fastserver.client import delivery
+from fastserver.client.address import Address
+from fastserver.client.client import CLOSE_TIMEOUT, LINGER, Delays, logger
+from fastserver.client.connection import keep_alive, reset, reset_on_close, why
+from fastserver.config import parameters
+from fastserver.config.setting import MIB
+from fastserver.errors import FrameError
+from fastserver.framing.framing import FRAMINGS, Message, Splitter
+
+if TYPE_CHECKING:
+    from fastserver.config.config import Mode
+
+CHUNK: Final = 64 * 1024  # bytes read at once
+
+
+class BlockingClient:
+    """A connection to the server at `address`, used by one thread at a time.
+
+    `address`, `mode`, `max_message`, `ssl`, `server_hostname`, `close_timeout`, `default`, `ext_hook` and
+    `invalid_text` as in `fastserver.Client`. Connecting takes at most `timeout` seconds, None for as long as the
+    system tries.
+
+    With `reconnect`, a connection that cannot be made, or is found lost when it is used, is made again, after
+    `first_delay` to `longest_delay` seconds as in `Client`. What was under way is not sent again.
+
+    Raises `ConfigError` for a parameter that is not allowed, OSError if it cannot connect.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        mode: Mode = "lines",
+        max_message: int | str = MIB,
+        timeout: float | None = None,
+        ssl: SSLContext | None = None,
+        server_hostname: str | None = None,
+        close_timeout: float = CLOSE_TIMEOUT,
+        reconnect: bool = False,
+        first_delay: float | None = None,
+        longest_delay: float | None = None,
+        default: Callable[[Any], Any] | None = None,
+        ext_hook: Callable[[int, bytes], Any] | None = None,
+        invalid_text: str = "close",
+    ) -> None:
+        self.address = Address.parse(address)
+        self.mode = parameters.framing(mode)
+        self._max_message = parameters.size("max_message", max_message)
+        self._timeout = _limited(None if timeout is None else parameters.seconds("timeout", timeout))
+        parameters.tls(ssl, server_hostname, self.address.path)
+        self._tls, self._server_hostname = ssl, server_hostname or self.address.host or None
+        self._close_timeout = parameters.seconds("close_timeout", close_timeout)
+        self._delays = Delays(first_delay, longest_delay)
+        self._pack = parameters.packing(self.mode, default)
+        self.ext_hook: Callable[[int, bytes], Any] | None = parameters.callback("ext_hook", ext_hook)
+        """Gives the values of msgpack's extension types in `message.value`; None: `msgpack.ExtType`."""
+        self._invalid_text = parameters.invalid_text(invalid_text)
+        self._framer = self._new_splitter()
+        self._splitter = self._framer  # of the connection
+        self._reconnect = reconnect
+        self._messages: deque[Message[BlockingClient]] = deque()
+        self._socket: socket.socket | None = None
+        self._made_at = self._sent_at = self._next_try = 0.0  # as the monotonic clock has it
+        self._sent = 0  # bytes, on this connection
+        self._ended = False  # the stream, by the server
+        self._closed = False
+        self._error: Exception | None = None  # what ended it
+        self._told = False  # of that error, the program
+        self._dial(None)
+
+    def __repr__(self) -> str:
+        return f"<BlockingClient of {self.address}, {self.mode}>"
+
+    def __enter__(self) -> BlockingClient:
+        self._check_open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.close()
+        except OSError:
+            if error is None:  # else it would hide that one
+                raise
+
+    def fileno(self) -> int:
+        """The descriptor of the connection, for `select` and the like; -1 while there is none. It is readable when
+        `receive` has something to do, unless messages that came together with others wait already."""
+        return -1 if self._socket is None else self._socket.fileno()
+
+    def send(self, value: Any) -> None:
+        """Sends `value` as one message: bytes-like in lines mode, else anything `msgpack.packb` takes.
+
+        Waits until the system has taken it. Raises TypeError or ValueError for what cannot be a message,
+        OSError if the connection broke: what was being sent may be lost. With `reconnect` the next call connects again.
+        """
+        self.send_packed(self._pack(value))
+
+    def send_packed(self, payload: bytes | bytearray | memoryview) -> None:
+        """Sends `payload` as it is, in the msgpack modes exactly one packed object. Otherwise like `send`."""
+        frame = parameters.frame(self._framer, payload)
+        sock = self._sendable()
+        self._sent += len(frame)
+        self._sent_at = time.monotonic()
+        try:
+            sock.settimeout(None)
+            sock.sendall(frame)
+        except BaseException as error:  # Ctrl-C as well: part of a message has gone, and nothing can follow it
+            self._broke(error)
+            raise
+
+    def receive(self, timeout: float | None = None) -> Message[BlockingClient]:
+        """The next message, its `peer` this client; waits at most `timeout` seconds for it, None for ever.
+
+        Raises TimeoutError if none came in time (a later call can go on), EOFError at the end of the stream,
+        FrameError if the server sent what cannot be a frame, ConnectionError if the connection broke: after what had
+        arrived, and of a message that had begun, nothing. With `reconnect` it goes on with the next connection instead
+        of the last two.
+        """
+        deadline = None if timeout is None else time.monotonic() + parameters.seconds("timeout", timeout)
+        while not self._messages:
+            if self._error:
+                self._told = True
+                raise self._error
+            if self._closed or self._ended:
+                raise EOFError("the client was closed" if self._closed else f"{self.address} ended the stream")
+            if self._socket is None:
+                self._dial(deadline)
+            else:
+                self._read(self._socket, deadline)
+        return self._messages.popleft()
+
+    def __iter__(self) -> BlockingClient:
+        return self
+
+    def __next__(self) -> Message[BlockingClient]:
+        """The next message; stops at the end of the stream. Raises like `receive`."""
+        try:
+            return self.receive()
+        except EOFError:
+            raise StopIteration from None
+
+    def finish(self) -> None:
+        """Ends our side of the stream; receiving goes on, but it does not connect again. Raises OSError if the
+        connection broke, and `io.UnsupportedOperation` over TLS, which has no half-close."""
+        if isinstance(self._socket, SSLSocket):
+            raise io.UnsupportedOperation("a TLS connection cannot be half-closed")
+        sock = self._sendable()
+        self._reconnect = False
+        try:
+            sock.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            self._broke(error)
+            raise
+
+    def close(self) -> None:
+        """Ends the connection without loss of what was sent. Once it is closed, it does nothing.
+
+        Half-closes, gives the server `close_timeout` seconds to take what was sent, and then a moment to read it, 1 s
+        at most; meanwhile it reads on, throwing away. One that sent nothing just closes. Raises TimeoutError if the
+        server did not take all that was sent, ConnectionError if the connection broke and no call has said so: then
+        part of it may be lost.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        sock, self._socket = self._socket, None
+        if sock is not None:
+            with sock:
+                if self._sent:
+                    self._end(sock)
+        elif self._error and not self._told and not isinstance(self._error, FrameError):
+            raise self._lost(self._error)
+
+    # --- connecting
+
+    def _new_splitter(self) -> Splitter:
+        return FRAMINGS[self.mode].splitter(self._max_message, self._invalid_text)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConnectionError(f"{self.address} is not connected: the client was closed")
+
+    def _dial(self, deadline: float | None) -> None:
+        """Connects; with `reconnect` tries until it can. Raises TimeoutError at the `deadline`."""
+        while True:
+            delay, left = max(0.0, self._next_try - time.monotonic()), _left(deadline)
+            time.sleep(delay if left is None else min(delay, left))
+            _in_time(deadline)
+            try:
+                self._socket = self._connection(deadline)
+            except OSError as error:
+                _in_time(deadline)
+                if not self._reconnect:
+                    raise
+                self._put_off(f"cannot connect to {self.address}: {why(error)}")
+            else:
+                self._splitter = self._new_splitter()
+                self._sent = 0
+                self._made_at = time.monotonic()
+                return
+
+    def _connection(self, deadline: float | None) -> socket.socket:
+        left = _left(deadline)
+        made = _connected(self.address, self._timeout if left is None else min(left, self._timeout or left))
+        try:
+            keep_alive(made)
+            if made.family != getattr(socket, "AF_UNIX", None):
+                with suppress(OSError):  # some systems refuse for a connection that was reset already
+                    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._tls:
+                # An end that TLS does not confirm is an error here, so that it can be told from the end of a stream.
+                made = self._tls.wrap_socket(made, server_hostname=self._server_hostname, suppress_ragged_eofs=False)
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    def _put_off(self, why: str) -> None:
+        delay = self._delays.next()
+        logger.warning("%s; next try in %.2g s", why, delay)
+        self._next_try = time.monotonic() + delay
+
+    # --- using the connection
+
+    def _sendable(self) -> socket.socket:
+        self._check_open()
+        if self._reconnect and self._socket is not None and _ended(self._socket):
+            self._read_out(self._socket)
+        if self._socket is None:
+            if not self._reconnect or self._error:
+                self._told = True
+                reason = why(self._error) if self._error else "the server ended the stream"
+                raise ConnectionError(f"cannot send to {self.address}: the connection was lost: {reason}")
+            self._dial(None)
+        assert self._socket is not None
+        return self._socket
+
+    def _read(self, sock: socket.socket, deadline: float | None) -> None:
+        try:
+            data = _receive(sock, deadline)
+        except SSLEOFError as error:
+            if self._splitter.held:
+                self._part(sock, error)
+            else:
+                self._take_end(sock)
+        except OSError as error:
+            if isinstance(error, TimeoutError) and error.errno is None:
+                raise  # it was ours
+            self._part(sock, error)
+        else:
+            if data:
+                self._take(sock, data)
+            else:
+                self._take_end(sock)
+
+    def _take(self, sock: socket.socket, data: bytes) -> None:
+        try:
+            frames = self._splitter.feed(data)
+        except FrameError as error:
+            self._error = error
+            frames = error.frames
+        self._messages.extend(self._splitter.messages(frames, self))
+
+    def _take_end(self, sock: socket.socket) -> None:
+        try:
+            self._messages.extend(self._splitter.messages(self._splitter.finish(), self))
+        except FrameError as error:
+            self._error = error
+        if self._reconnect and not self._error:
+            self._part(sock, None)
+        else:
+            self._ended = True
+
+    def _broke(self, error: BaseException) -> None:
+        """A call failed with `error`, which the program is told of."""
+        sock = self._socket
+        assert sock is not None
+        if isinstance(error, OSError):
+            self._read_out(sock, error)
+        else:
+            reset_on_close(sock)
+            self._part(sock, ConnectionError(f"a message was not sent to its end: {type(error).__name__}"))
+        self._told = True
+
+    def _read_out(self, sock: socket.socket, error: OSError | None = None) -> None:
+        """Takes what had arrived, and parts with a connection that has ended, or in which sending met `error`."""
+        ended = isinstance(sock, SSLSocket)
+        with suppress(OSError):
+            sock.setblocking(False)
+            while not ended and not self._error and (data := sock.recv(CHUNK)):
+                self._take(sock, data)
+            # A reset is told only once, to the write that failed; that was told of a broken pipe instead if the server
+            # had ended its side before.
+            if not ended and not self._error and (error is None or isinstance(error, BrokenPipeError)):
+                error = None
+                self._take_end(sock)
+        if self._socket is not None:
+            self._part(sock, error)
+
+    def _part(self, sock: socket.socket, error: OSError | None) -> None:
+        """Closes a connection that has ended, with `error` if that was not in order; there may be another."""
+        sock.close()
+        self._socket = None
+        if self._error:
+            return
+        if self._reconnect:
+            self._delays.stood(time.monotonic() - self._made_at)
+            reason = why(error) if error else "closed by the server"
+            self._put_off(f"connection to {self.address} lost: {reason}")
+        elif error:
+            # As a ConnectionError, what the system calls a time-out too: it is none that a later call can go on from.
+            self._error = error if isinstance(error, ConnectionError) else ConnectionError(why(error))
+
+    # --- ends
+
+    def _lost(self, error: Exception) -> ConnectionError:
+        return ConnectionError(f"the connection broke, and what was sent may be lost: {why(error)}")
+
+    def _end(self, sock: socket.socket) -> None:
+        if isinstance(sock, SSLSocket):
+            with suppress(OSError):
+                sock.settimeout(LINGER)
+                sock.unwrap()
+            return
+        try:
+            with suppress(OSError):  # reading says why
+                sock.shutdown(socket.SHUT_WR)
+            # Whether it was reset is known from what is missing, too: only the first call hears of a reset.
+            if not self._discard(sock, lambda: delivery.arrived(sock) or delivery.broken(sock), self._close_timeout):
+                missing, seconds = delivery.missing(sock), self._close_timeout
+                if missing:
+                    raise TimeoutError(f"the server did not take the last {missing} bytes within {seconds:g} s")
+            if delivery.broken(sock):
+                raise reset()
+            stay = delivery.patience(sock, self._sent, time.monotonic() - self._sent_at, LINGER)
+            self._discard(sock, lambda: self._ended or delivery.read(sock), stay)
+        except ConnectionError as error:
+            raise self._lost(error) from None
+
+    def _discard(self, sock: socket.socket, enough: Callable[[], bool], seconds: float) -> bool:
+        """Reads and throws away until `enough()`; False if so many seconds were not enough for it. Raises
+        ConnectionError if the connection broke."""
+        deadline = time.monotonic() + seconds
+        look = delivery.FIRST_LOOK
+        while not enough():
+            if time.monotonic() >= deadline:
+                return False
+            if self._ended:
+                time.sleep(look)
+            else:
+                with suppress(TimeoutError):
+                    self._ended = not _receive(sock, min(deadline, time.monotonic() + look))
+            look = min(2 * look, delivery.LONGEST_LOOK)
+        return True
+
+
+def _limited(seconds: float | None) -> float | None:
+    # 0 would make a socket non-blocking, whose errors are others.
+    return None if seconds is None or seconds == float("inf") else max(1e-6, seconds)
+
+
+def _left(deadline: float | None) -> float | None:
+    return _limited(None if deadline is None else deadline - time.monotonic())
+
+
+def _in_time(deadline: float | None) -> None:
+    if deadline is not None and time.monotonic() >= deadline:
+        raise TimeoutError("timed out")
+
+
+def _receive(sock: socket.socket, deadline: float | None) -> bytes:
+    sock.settimeout(_left(deadline))
+    return sock.recv(CHUNK)
+
+
+def _ended(sock: socket.socket) -> bool:
+    """Whether the server has ended its side of the connection, though nobody has read that far."""
+    if not hasattr(select, "poll") or not hasattr(select, "POLLRDHUP"):
+        return False
+    poll = select.poll()
+    poll.register(sock, select.POLLRDHUP)
+    return bool(poll.poll(0))
+
+
+def _connected(address: Address, timeout: float | None) -> socket.socket:
+    if address.path is None:
+        return socket.create_connection((address.host, address.port), timeout)
+    made = socket.socket(socket.AF_UNIX)
+    try:
+        made.settimeout(timeout)
+        made.connect(address.path)
+    except BaseException:
+        made.close()
+        raise
+    return made

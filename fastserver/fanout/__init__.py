@@ -1,0 +1,1 @@
+"""Fan-out: messages to everyone, in one order."""

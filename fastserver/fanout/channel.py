@@ -1,0 +1,196 @@
+"""A channel: who hears the same messages, and the batch of this tick.
+
+A member that keeps up needs no position in the channel's stream: what it was offered is the difference of running
+totals. One that something waits for has a cursor into the backlog, which its peer's outbox takes from; one that is
+behind in other channels alone is `idle`. Nothing here knows a socket: `ready` maps a member to what takes its bytes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from fastserver.errors import CloseReason
+from fastserver.fanout.backlog import SEGMENT, Cursor, Link, Segment
+from fastserver.fanout.batch import Batch, Collector, Member
+from fastserver.peers.endpoint import Endpoint
+
+WIDE: Final = 1 << 32
+"""Bytes of a batch from which on places in its segment need 8 bytes each."""
+
+if TYPE_CHECKING:
+    from asyncio import WriteTransport
+    from collections.abc import Iterable
+
+    from fastserver.peers.listening import Listening
+    from fastserver.peers.peer import Peer
+    from fastserver.server import Server
+
+
+class Channel(Collector):
+    """A set of peers that hear the same messages in the same order.
+
+    `broadcast` and `peers` are for everyone; the rest is for the flush.
+    """
+
+    __slots__ = ("__weakref__", "_server", "name")
+
+    def __init__(self, name: str, server: Server | None = None) -> None:
+        super().__init__()
+        self.name = name
+        self._server = server
+
+    @property
+    def peers(self) -> list[Peer]:
+        """Who hears it."""
+        peers = [member.peer for member in (*self.ready, *self.behind, *self.idle)]
+        if self._server is None or not self._server.listening:
+            return peers
+        return [peer for peer in peers if peer not in self._server.listening]
+
+    def broadcast(self, value: Any, exclude: Peer | Iterable[Peer] | None = None) -> None:
+        """Send one message to all of its peers but `exclude`, one or several: bytes-like in lines mode, any packable
+        value in the msgpack modes. Raises `TypeError` or `ValueError` for what cannot be a message, and for an
+        `exclude` that is no peer of this server.
+        """
+        self._broadcast(self._serving.frame(value), self._excluded(exclude))
+
+    def broadcast_packed(self, payload: bytes, exclude: Peer | Iterable[Peer] | None = None) -> None:
+        """`broadcast` one message that is packed already."""
+        self._broadcast(self._serving.frame_packed(payload), self._excluded(exclude))
+
+    def broadcast_threadsafe(self, value: Any, exclude: Peer | Iterable[Peer] | None = None) -> None:
+        """`broadcast` from another thread."""
+        self._serving.call_threadsafe(self._broadcast, self._serving.frame(value), self._excluded(exclude))
+
+    def listen(self) -> Listening:
+        """Its messages from now on, within this process: `async for message in channel.listen()`.
+
+        It is bounded as a peer is: more than `max_pending` behind, `slow_consumer` says what becomes of it. Raises
+        RuntimeError unless the server runs.
+        """
+        from fastserver.peers.listening import Listening  # which needs peers, and they need this
+
+        server = self._serving
+        server.check_runs()
+        return Listening(server, self)
+
+    def _broadcast(self, frame: bytes, excluded: tuple[Peer, ...]) -> None:
+        flush = self._serving.flush
+        members = [member for peer in excluded if (member := peer.member_of(self)) is not None]
+        if len(members) > 1:
+            flush.publish_past(self, members, frame)
+        else:
+            flush.publish(self, members[0] if members else None, frame, 1)
+
+    def _excluded(self, exclude: Any) -> tuple[Peer, ...]:
+        """`exclude`, checked."""
+        if exclude is None:
+            return ()
+        peers: Any = (exclude,)
+        if not isinstance(exclude, Endpoint):
+            try:
+                peers = tuple(dict.fromkeys(exclude))
+            except TypeError:
+                peers = (exclude,)
+        for peer in peers:
+            if not isinstance(peer, Endpoint):
+                raise TypeError(f"exclude is a peer, or several, not {type(peer).__name__}")
+            if peer._server is not self._server:
+                raise ValueError(f"exclude: {peer!r} is connected to another server than that of the channel")
+        return cast("tuple[Peer, ...]", peers)
+
+    @property
+    def serves(self) -> bool:
+        """Whether peers join it; not if it is for what is sent to one alone."""
+        return self._server is not None
+
+    def check_of(self, server: Server) -> None:
+        """Raises ValueError if it is no channel of `server`."""
+        if self._server is not server:
+            _ = self._serving
+            raise ValueError(f"channel {self.name!r} is one of another server")
+
+    @property
+    def _serving(self) -> Server:
+        if self._server is None:
+            raise ValueError(
+                f"channel {self.name!r} was made by no server: server.channel(name) gives the server's own"
+            )
+        return self._server
+
+    def join(self, peer: Peer, transport: WriteTransport) -> Member:
+        """A new member that is offered everything flushed from now on."""
+        member = Member(self, peer)
+        self.ready[member] = transport
+        return member
+
+    def leave(self, member: Member) -> None:
+        """Offer `member` nothing more. What it was offered before, its peer's outbox still takes."""
+        self.ready.pop(member, None)
+        self.idle.pop(member, None)
+        cursor, member.cursor = member.cursor, None
+        if cursor is not None:
+            cursor.stop(self.bytes, self.messages)
+            self._took(member)
+
+    def fall_behind(self, member: Member) -> None:
+        """`member` has been given all that was flushed; its peer can take no more for now."""
+        self.idle[member] = None
+        del self.ready[member]
+
+    def emptied(self, member: Member) -> None:
+        """Of `member`, which is behind, nothing waits here any more."""
+        self.idle[member] = None
+        member.cursor = None
+        self._took(member)
+
+    def catch_up(self, member: Member, transport: WriteTransport) -> None:
+        """`member`, of whom nothing waits here, keeps up again."""
+        self.ready[member] = transport
+        self.idle.pop(member, None)
+
+    def _took(self, member: Member) -> None:
+        self.behind.pop(member, None)
+        if not self.behind:
+            self._tail = None
+
+    def _keep(self, batch: Batch) -> None:
+        woken = [member for member in self.idle if not _all_its_own(batch, member)]
+        if woken or self.behind:
+            self._append(batch, woken)
+
+    def _give_up(self) -> None:
+        try:
+            for member in (*self.behind, *self.idle):
+                member.peer.abort(CloseReason.MEMORY)
+        finally:
+            self._tail = None
+
+    def _append(self, batch: Batch, woken: list[Member]) -> None:
+        """Append `batch` to the backlog, and give each of `woken` a cursor that finds it ahead."""
+        size = len(batch.blob)
+        link = self._tail
+        if link is None or (link.segment.size + size > SEGMENT and link.segment.size):
+            segment = Segment(batch.start, self.messages - batch.messages, size >= WIDE)
+            following = Link(segment)
+            if link is not None:
+                link.segment.blob()  # now one object instead of one for each batch
+                link.next = following
+            link = self._tail = following
+        segment = link.segment
+        at = segment.size
+        batch.cost = segment.add(batch.blob, batch.runs, batch.messages, batch.largest)
+        for member in woken:
+            cursor = Cursor(member, link, batch.start, self.messages - batch.messages)
+            member.peer.outbox.add(cursor)
+            member.cursor = cursor
+            self.behind[member] = None
+            del self.idle[member]
+        for member in batch.senders:
+            if member.cursor is not None:
+                for start, end, count in member.own:
+                    batch.cost += member.cursor.skip(segment, at + start, at + end, count)
+
+
+def _all_its_own(batch: Batch, member: Member) -> bool:
+    return member.own_end > 0 and sum([end - start for start, end, _ in member.own]) == len(batch.blob)

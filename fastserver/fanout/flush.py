@@ -1,0 +1,334 @@
+"""The flush: at the end of a tick, one write per peer; and the peers that could not take theirs.
+
+The tick itself, and the writes of those that keep up, are in the fast path (see fastpath.py).
+
+Rules:
+- A peer that keeps up has nothing in its link (see link.py), and costs its write and no more. A write that the kernel
+  does not take whole puts it behind.
+- What went through one channel alone is sent to all by one call (see sending.py), which took 6 to 9 % off the processor
+  time of a delivery. A link gets what the kernel does not take.
+- A peer that is behind gets nothing by a flush. When its link has run empty it is refilled from its cursors, one
+  stretch of the backlog at a time.
+- What one peer receives has the order of the calls, whatever channels they were for: a run is what was published
+  for one channel without a call for another in between, and runs are numbered through the whole server.
+- Nothing that happens inside a write changes who is in a channel: peers that stalled, and those to which a write
+  failed, are only noted, and dealt with when all was written.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from fastserver.errors import CloseReason
+from fastserver.fanout.batch import Batch, Member
+from fastserver.fanout.merge import merged
+from fastserver.fanout.outbox import Outbox
+from fastserver.fanout.reads import READ_SIZE
+from fastserver.fanout.sending import send_all
+from fastserver.fanout.tick import Tick
+from fastserver.peers.account import NOTHING
+
+if TYPE_CHECKING:
+    from fastserver.fanout.backlog import Part
+    from fastserver.fanout.channel import Channel
+    from fastserver.framing.framing import Splitter
+    from fastserver.limits.memory import Memory
+    from fastserver.limits.pacing import Pacing
+    from fastserver.limits.slowconsumer import SlowConsumers
+    from fastserver.peers.peer import Peer
+
+SHARE: Final = 2
+"""A message is large if it is larger than the limit divided by this: it may be pending beside as much as the limit."""
+
+
+class Flush(Tick):
+    """Collects what is published in a tick and brings it to the peers at its end.
+
+    `max_pending` is how many bytes a peer may be behind, `policy` what becomes of one that is further
+    behind, `memory` what is held for all, `splitter` makes new splitters of the framing, `pacing` slows senders. A tick
+    lasts `interval` seconds, or a turn of the loop.
+    """
+
+    __slots__ = ("_check_at", "_max_pending", "_memory", "_policy", "_splitter", "pacing")
+
+    def __init__(
+        self,
+        max_pending: int,
+        policy: SlowConsumers,
+        memory: Memory,
+        splitter: Callable[[], Splitter],
+        pacing: Pacing,
+        interval: float | None = None,
+    ) -> None:
+        super().__init__(interval, send_all)
+        self.pacing = pacing
+        self._max_pending = max_pending
+        # A single batch is to bring nobody who keeps up to its limit: pacing comes behind it.
+        self.most = min(self.most, max(READ_SIZE, max_pending // 4))
+        self._policy = policy
+        self._memory = memory
+        if memory.limit is not None:
+            self.room = memory.limit
+        self._splitter = splitter
+        # No peer can be over the limit before `_flushed` passes it: what is pending for a peer grows by no more than
+        # what is flushed.
+        self._check_at = 0
+
+    @property
+    def collected(self) -> int:
+        """Bytes that were published since the last flush."""
+        return sum([channel.size for channel in self._dirty])
+
+    def refill(self, peer: Peer) -> None:
+        """`peer`'s link is empty again: give it what it has not had, until it stalls or has caught up."""
+        if peer not in self.behind:
+            return
+        try:
+            self._refill(peer)
+        except BaseException:
+            self._condemn(peer)
+            peer.write_failed()
+            raise
+
+    def _refill(self, peer: Peer) -> None:
+        while (taken := self._policy.take(peer)) is not None:
+            parts, messages = taken
+            peer.hold(parts, messages)
+            try:
+                peer.link.write(peer, parts)
+            except BaseException:
+                peer.unsent = sum(map(len, parts))
+                raise
+            if peer.error:
+                peer.write_failed()
+                return
+            if peer.stuck:
+                self.pacing.watch(peer)
+                return
+        peer.hold(*NOTHING)
+        self.forget(peer)
+        peer.outbox = None
+        for member in peer.members:
+            member.channel.catch_up(member, peer.transport)
+        self._policy.caught_up(peer)
+
+    def publish_past(self, channel: Channel, left_out: Sequence[Member], frame: bytes) -> None:
+        """`publish` one message to all of `channel` but several members."""
+        *others, last = left_out
+        try:
+            for member in others:
+                self.publish(channel, member, b"", 0)
+            self.publish(channel, last, frame, 1)
+        except BaseException:
+            while channel.pieces and not channel.pieces[-1][1]:  # or they were left out of another message
+                channel.pieces.pop()
+            if not channel.pieces and channel in self._dirty:
+                self._dirty.remove(channel)
+            raise
+
+    def take(self, peer: Peer) -> tuple[Sequence[Part], int] | None:
+        """What `peer`, which is behind, is to receive next, in order, with the number of messages in it; None at the
+        end.
+        """
+        return None if peer.outbox is None else peer.outbox.take()
+
+    def drop_oldest(self, peer: Peer, most: int) -> None:
+        """Have `peer` skip what it has waited for longest, until no more than `most` bytes are pending, or what a
+        single message may have. What its link holds already, it gets.
+        """
+        while peer.outbox is not None and (excess := peer.pending_bytes - most - self._allowance(peer)) > 0:
+            messages, size = peer.outbox.drop_oldest(excess)
+            peer.skip(messages, size)
+            if not size or not self._allowance(peer):
+                break
+
+    def keep_newest(self, peer: Peer) -> None:
+        """Have `peer` skip all that its link does not hold, but for the newest message."""
+        if peer.outbox is not None:
+            peer.skip(*peer.outbox.keep_newest())
+
+    def look_at(self, peer: Peer) -> None:
+        """Look at `peer`, which is behind, before it can be over its limit."""
+        self._look_at(peer, peer.pending_bytes)
+
+    def _look_at(self, peer: Peer, pending: int) -> None:
+        self._check_at = min(self._check_at, self._flushed - self._beyond(peer, pending))
+
+    def _beyond(self, peer: Peer, pending: int) -> int:
+        """Bytes by which `peer`, for whom so many are pending, is over the limit; how many it may still get, negative,
+        if it is not.
+        """
+        beyond = pending - self._max_pending
+        return beyond - self._allowance(peer) if beyond > 0 else beyond
+
+    def _allowance(self, peer: Peer) -> int:
+        """Bytes that `peer` may be behind beyond the limit: one message, however large, may always be pending whole."""
+        if self._largest <= self._max_pending // SHARE:
+            return 0
+        largest = peer.largest_pending()
+        return largest if largest > self._max_pending // SHARE else 0
+
+    def forget(self, peer: Peer) -> None:
+        """`peer` is behind no more, or is offered nothing more."""
+        self.behind.discard(peer)
+        self.pacing.forget(peer)
+
+    def _write_parts(self, peer: Peer, parts: Sequence[Part]) -> None:
+        peer.link.write(peer, parts)
+        if peer.error:
+            self._broken.append(peer)
+        elif peer.stuck:
+            self._stalled.append(peer)
+
+    def _write_failed(self, peer: Peer, error: int) -> None:
+        peer.error = error
+        self._broken.append(peer)
+
+    def _write_several(self, batches: list[Batch]) -> None:
+        try:
+            heard: dict[Peer, list[tuple[Batch, Member]]] = {}
+            # Peers that hear the same batches, and sent none of it, share what they get.
+            shared: dict[tuple[int, ...], Sequence[Part]] = {}
+            for batch in batches:
+                for member in batch.channel.ready:
+                    heard.setdefault(member.peer, []).append((batch, member))
+            peers = iter(heard)  # not `items()`: CPython 3.11 crashes where its iterator finds no memory
+        except BaseException:
+            self._not_written(batches)
+            raise
+        for peer in peers:
+            hears = heard[peer]
+            try:
+                if [True for _, member in hears if member.own_end]:
+                    parts, _ = merged(hears)
+                else:
+                    key = tuple([batch.channel.order for batch, _ in hears])
+                    if key not in shared:
+                        shared[key], _ = merged(hears)
+                    parts = shared[key]
+                if parts:
+                    self._write_parts(peer, parts)
+            except BaseException as error:
+                self._fail(peer, error)
+
+    def _not_written(self, batches: list[Batch]) -> None:
+        for batch in batches:
+            for member in batch.channel.ready:
+                own = member.own
+                size = sum([end - start for start, end, _ in own])
+                member.peer.drop(batch.messages - sum([count for *_, count in own]), len(batch.blob) - size)
+
+    def _lose(self, channel: Any, error: BaseException) -> None:
+        self._note(error)
+        try:
+            messages = sum([count for *_, count in channel.pieces])
+            own: dict[Member | None, tuple[int, int]] = {}
+            for sender, frames, count in channel.pieces:
+                before, size = own.get(sender, (0, 0))
+                own[sender] = before + count, size + len(frames)
+            for member in (*channel.ready, *channel.behind, *channel.idle):
+                count, size = own.get(member, (0, 0))
+                member.peer.lose(messages - count, channel.size - size)
+        except BaseException as another:
+            self._note(another)
+        finally:
+            channel.discard()
+
+    def _fail(self, peer: Peer, error: BaseException) -> None:
+        self._note(error)
+        self._condemn(peer)
+        try:
+            self._broken.append(peer)
+        except BaseException as another:
+            self._note(another)
+
+    @staticmethod
+    def _condemn(peer: Peer) -> None:
+        """Have nothing more written to `peer`. What it has got may end anywhere."""
+        peer.error = peer.error or errno.ENOMEM
+
+    def _settle(self, batches: list[Batch]) -> None:
+        try:
+            flushed = {batch.channel: batch for batch in batches}
+            for peer in self._stalled:
+                try:
+                    self._fall_behind(peer, flushed)
+                except BaseException as error:
+                    self._fail(peer, error)
+            for peer in self._broken:
+                try:
+                    self._drop_broken(peer, flushed)
+                except BaseException as error:
+                    self._note(error)
+        except BaseException as error:
+            self._note(error)
+            for peer in (*self._stalled, *self._broken):
+                peer.abort(CloseReason.INTERNAL_ERROR)
+        finally:
+            self._stalled.clear()
+            self._broken.clear()
+
+    def _look_after(self, flushed: int) -> None:
+        self.room -= flushed
+        if self.room < 0:
+            self._memory.check()
+        if self._flushed > self._check_at:
+            self._check()
+
+    def _fall_behind(self, peer: Peer, flushed: dict[Any, Batch]) -> None:
+        hears = _hears(peer, flushed)
+        parts, messages = merged(hears)
+        self.behind.add(peer)
+        peer.hold(parts, messages)
+        peer.outbox = Outbox(self._splitter)
+        peer.outbox.given = max([batch.largest for batch, _ in hears], default=0)
+        for member in peer.members:
+            if member in member.channel.ready:
+                member.channel.fall_behind(member)
+        self.pacing.watch(peer)
+        if len(self.behind) == 1:
+            self._largest = max([batch.largest for batch in flushed.values()])
+            self._check_at = self._flushed + self._max_pending
+        self.look_at(peer)
+
+    def _drop_broken(self, peer: Peer, flushed: dict[Any, Batch]) -> None:
+        try:
+            if peer not in self.behind:
+                parts, messages = merged(_hears(peer, flushed))
+                peer.drop(messages, sum(map(len, parts)))
+        finally:
+            peer.write_failed()
+
+    def _check(self) -> None:
+        self._check_at = self._flushed + self._max_pending
+        for peer in list(self.behind):
+            try:
+                self._check_peer(peer)
+            except BaseException as error:
+                self._note(error)
+                peer.abort(CloseReason.INTERNAL_ERROR)
+
+    def _check_peer(self, peer: Peer) -> None:
+        pending = peer.pending_bytes
+        if self._beyond(peer, pending) > 0:
+            self._policy.meet(peer)
+            pending = peer.pending_bytes
+        if peer.outbox is not None:
+            peer.outbox.shed(self._max_pending)
+        if peer in self.behind and self._beyond(peer, pending) <= 0:
+            self._look_at(peer, pending)
+
+
+def _hears(peer: Peer, flushed: dict[Any, Batch]) -> list[tuple[Batch, Member]]:
+    """Which of the batches `flushed`, by channel, were written to `peer`, which keeps up, and as which member."""
+    members = peer.members
+    if len(members) > len(flushed):
+        members = [member for channel in flushed if (member := peer.member_of(channel)) is not None]
+    found = [(flushed[member.channel], member) for member in members if member.channel in flushed]
+    return [
+        (batch, member)
+        for batch, member in found
+        if batch.start >= member.since_bytes and member in batch.channel.ready
+    ]

@@ -1,0 +1,150 @@
+"""The outbox of a peer that is behind: what waits for it in all its channels, in the order of the calls.
+
+A cursor is here while something lies ahead of it, the one that is next on top of a heap: what a peer takes costs the
+logarithm of how many channels it waits for, and nothing for those where nothing waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from heapq import heapify, heappop, heappush, heapreplace
+from typing import TYPE_CHECKING, Final
+
+from fastserver.fanout.backlog import Cursor, Part, Segment
+
+if TYPE_CHECKING:
+    from fastserver.framing.framing import Splitter
+
+REFILL: Final = 64 * 1024
+"""Bytes up to which short runs of several channels are gathered to refill a peer."""
+
+SPARSE: Final = 4
+"""How many times what waits it may be that is kept alive beside it."""
+
+
+class Outbox:
+    """What waits for one peer, that is not with its transport. `splitter` makes new splitters of its framing."""
+
+    __slots__ = ("_cursors", "_splitter", "given")
+
+    def __init__(self, splitter: Callable[[], Splitter]) -> None:
+        # Of each cursor: the order of what it would take next, its position (for two in one channel, which the peer
+        # has left and joined again within a run), a number so that no two are the same, itself.
+        self._cursors: list[tuple[int, int, int, Cursor]] = []
+        self._splitter = splitter
+        self.given = 0
+        """Bytes that a message has at least, among what was taken last."""
+
+    def add(self, cursor: Cursor) -> None:
+        """Something lies ahead of `cursor`, which is new."""
+        heappush(self._cursors, (cursor.order() or 0, cursor.position, id(cursor), cursor))
+
+    @property
+    def pending(self) -> tuple[int, int]:
+        """Messages and bytes that wait."""
+        messages = size = 0
+        for *_, cursor in self._cursors:
+            more, bytes_more = cursor.pending
+            messages += more
+            size += bytes_more
+        return messages, size
+
+    def segments(self) -> Iterator[Segment]:
+        """What it keeps alive, some of it several times."""
+        for *_, cursor in self._cursors:
+            yield from cursor.segments()
+
+    def largest(self) -> int:
+        """Bytes that a message has at least, among what waits."""
+        return max([segment.largest for segment in self.segments()], default=0)
+
+    def take(self) -> tuple[Sequence[Part], int] | None:
+        """What the peer is to receive next, with the number of messages in it; None at the end."""
+        self.given = 0
+        if len(self._cursors) == 1:
+            return self._take(None, None)
+        parts: list[Part] = []
+        size = messages = 0
+        while size < REFILL and self._cursors:
+            taken = self._take(self._before(), None)
+            if taken is not None:
+                parts += taken[0]
+                size += sum(map(len, taken[0]))
+                messages += taken[1]
+        return ([b"".join(parts)], messages) if parts else None
+
+    def drop_oldest(self, size: int) -> tuple[int, int]:
+        """Skip what has waited longest: the fewest messages that make that many bytes. Gives the messages and bytes."""
+        messages = dropped = 0
+        while dropped < size and self._cursors:
+            taken = self._take(self._before(), size - dropped)
+            if taken is not None:
+                messages += taken[1]
+                dropped += sum([len(part) for part in taken[0]])
+        return messages, dropped
+
+    def keep_newest(self) -> tuple[int, int]:
+        """Skip all but the newest message. Gives the messages and bytes that it skips."""
+        last: tuple[int, int, Segment, int, Cursor] | None = None
+        for *_, cursor in self._cursors:
+            found = cursor.newest(self._splitter)
+            if found is not None:
+                segment, start, end = found
+                order = segment.order(segment.start + start)
+                if last is None or (order, segment.start + start) > last[:2]:
+                    last = order, segment.start + start, segment, end, cursor
+        messages, size = self.pending
+        if messages < 2 or last is None:
+            return 0, 0
+        # The message is copied, so that it keeps nothing else alive.
+        order, start, segment, end, cursor = last
+        kept = Segment(start, 0)
+        frame = segment.blob()[start - segment.start : end]
+        kept.add(frame, [(order, 0, 0)], 1, len(frame))
+        for *_, other in self._cursors:
+            self._emptied(other)
+        self._cursors.clear()
+        cursor.keep(kept)
+        self._cursors.append((order, start, 0, cursor))
+        return messages - 1, size - kept.size
+
+    def shed(self, most: int) -> None:
+        """If frames of the peer's own that lie ahead are more than `most` bytes, and several times what waits, keep
+        them alive no more: copy what waits.
+
+        What the peer sends is none of what is pending for it, so that no other limit would hold for it.
+        """
+        own = sum([cursor.own_bytes for *_, cursor in self._cursors])
+        if own > most and own > SPARSE * self.pending[1]:
+            for *_, cursor in self._cursors:
+                if cursor.own_bytes:
+                    cursor.shed()
+                    self._emptied(cursor)
+            self._cursors = [
+                (order, cursor.position, id(cursor), cursor)
+                for *_, cursor in self._cursors
+                if (order := cursor.order()) is not None
+            ]
+            heapify(self._cursors)
+
+    def _before(self) -> int | None:
+        """The order up to which the first cursor may take, because another is next then; None if no other is."""
+        first, *others = self._cursors[:3]
+        return max(min(others)[0], first[0] + 1) if others else None
+
+    def _take(self, before: int | None, most: int | None) -> tuple[Sequence[Part], int] | None:
+        """What the first cursor gives."""
+        cursor = self._cursors[0][-1]
+        taken = cursor.take(before, most, self._splitter)
+        self.given = max(self.given, cursor.segment.largest)
+        order = cursor.order()
+        if order is None:
+            heappop(self._cursors)
+            self._emptied(cursor)
+        else:
+            heapreplace(self._cursors, (order, cursor.position, id(cursor), cursor))
+        return taken
+
+    def _emptied(self, cursor: Cursor) -> None:
+        if cursor.member.cursor is cursor:
+            cursor.member.channel.emptied(cursor.member)

@@ -1,0 +1,349 @@
+"""The tick: what is published in a turn of the loop, written at its end. What is rarer is for `Flush`, which is one.
+
+Compiled where a compiler is, with the types in the `.pxd` beside it (see `fastserver.compiled`).
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from fastserver.fanout.backlog import past
+from fastserver.fanout.pause import Pause
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fastserver.fanout.backlog import Part
+    from fastserver.fanout.batch import Batch, Collector, Member
+
+MAX_BATCH: Final = 1024 * 1024
+"""Bytes collected for a channel at most, before it is flushed without waiting for the end of the tick."""
+
+
+NEVER: Final = 1 << 62
+"""More bytes than are ever published."""
+
+MAX_PIECES: Final = 16 * 1024
+"""Pieces collected after which they are flushed, whatever their size: each costs some hundred bytes beside its own."""
+
+
+class Stretch:
+    """Messages of one sender that were relayed one after another and lie so in what it sent: they become one piece."""
+
+    __slots__ = ("channel", "end", "frames", "messages", "sender", "start")
+
+    def __init__(self, channel: Collector, sender: Member | None, frames: bytes, start: int, end: int) -> None:
+        self.channel = channel
+        self.sender = sender
+        self.frames = frames
+        self.start = start
+        self.end = end
+        self.messages = 1
+
+
+class Tick:
+    """Collects what is published in a tick, and writes it at its end.
+
+    Whatever fails in it, for want of memory above all, leaves what was collected as it was, or counts as dropped what
+    it was about, or ends the connections concerned. The loop's exception handler is told of it, and not those who
+    publish, whom it may not concern.
+
+    A tick ends with a turn of the loop, or lasts `interval` seconds. `send_all` is that of `fastserver.fanout.sending`;
+    `call_soon`, `call_later` and `time` are the loop's, set when there is one.
+    """
+
+    __slots__ = (
+        "_broken",
+        "_dirty",
+        "_end",
+        "_flushed",
+        "_interval",
+        "_largest",
+        "_last",
+        "_noted",
+        "_order",
+        "_pieces",
+        "_resting",
+        "_scheduled",
+        "_send_all",
+        "_speaker",
+        "_stalled",
+        "_stretch",
+        "_writing",
+        "began",
+        "behind",
+        "call_later",
+        "call_soon",
+        "hold_at",
+        "most",
+        "published",
+        "relaying",
+        "room",
+        "shown",
+        "skips",
+        "time",
+    )
+
+    def __init__(self, interval: float | None, send_all: Callable[..., list[tuple[Member, int]]]) -> None:
+        self.call_soon: Callable[..., object] = _not_started
+        self.call_later: Callable[..., object] = _not_started
+        self.time: Callable[[], float] = _not_started
+        self.relaying: Collector | None = None
+        """Where what peers send is published at once, by who sent it; None if handlers get it, or all get the echo."""
+        self.shown = False
+        """Whether the log shows what is relayed."""
+        self.skips = False
+        """Whether splitters may leave out messages with invalid text."""
+        self.behind: set[Any] = set()
+        """Peers that have not taken all they were offered."""
+        self.room = float("inf")
+        """Bytes that can be received and flushed before what is held for peers is to be added up."""
+        self.began = 0.0
+        """Loop time at which something was first collected in this tick, seconds."""
+        self.published = 0
+        """Bytes that were published, since the server began."""
+        self.hold_at = NEVER
+        """The total of published bytes that nothing more may pass without asking (see pacing.py)."""
+        self.most = MAX_BATCH
+        """Bytes collected for a channel after which it is flushed without waiting for the end of the tick."""
+        self._interval = interval
+        self._send_all = send_all
+        self._end = self.end  # made once
+        self._scheduled = False
+        self._dirty: list[Any] = []  # channels, some of them perhaps twice or with nothing collected
+        self._pieces = 0  # collected
+        self._stretch: Stretch | None = None  # published when something else is, or the tick ends
+        self._last: Collector | None = None
+        self._order = 0
+        self._speaker = 0  # the number of the peer that alone was heard in the last tick
+        self._resting: list[Any] = []
+        self._writing = False
+        self._stalled: list[Any] = []
+        self._broken: list[Any] = []
+        self._noted = False  # that something failed in this tick
+        self._flushed = 0
+        self._largest = 0  # bytes that a message has at least, among what was flushed since some peer is behind
+
+    def detach(self) -> None:
+        """There is no loop any more."""
+        self.call_soon = self.call_later = self.time = _not_started
+
+    def publish(self, channel: Collector, sender: Member | None, frames: bytes, messages: int) -> None:
+        """Bring `frames` (complete, that many messages) to all of `channel`; not to `sender`, unless None."""
+        if self._stretch is not None:
+            self._publish_stretch()
+        self._collect(channel, sender, frames, messages)
+        if channel.size >= self.most or self._pieces >= MAX_PIECES:
+            self.run()
+
+    def _collect(self, channel: Collector, sender: Member | None, frames: bytes, messages: int) -> None:
+        """`publish`, but flush nothing. Where it fails nothing was collected."""
+        if not self._scheduled:
+            self._schedule()
+        if channel is not self._last:
+            if channel.pieces:
+                channel._begin_run(self._order + 1)
+            else:
+                channel.order = self._order + 1
+            self._order += 1
+            self._last = channel
+        if not channel.pieces:
+            self._dirty.append(channel)
+        channel.pieces.append((sender, frames, messages))
+        channel.size += len(frames)
+        self.published += len(frames)
+        self._pieces += 1
+
+    def pass_on(self, number: int, sender: Member | None, frames: bytes, messages: int) -> None:
+        """`publish` what the peer `number` sent, where it is relayed at once; one who alone was heard last is not kept
+        waiting.
+
+        To wait for others that were readable in the same poll takes a third of what such a message costs us.
+        """
+        channel = self.relaying
+        assert channel is not None
+        if self._scheduled:
+            self._speaker = 0  # this tick has heard several
+            self.publish(channel, sender, frames, messages)
+        elif number == self._speaker and self._interval is None:
+            self.began = self.time()
+            self._scheduled = True  # it ends here
+            try:
+                self.publish(channel, sender, frames, messages)
+            finally:
+                self._scheduled = False
+            self.run()
+        else:
+            self._speaker = number
+            self.publish(channel, sender, frames, messages)
+
+    def relay(self, channel: Collector, sender: Member | None, frames: bytes, start: int, end: int) -> None:
+        """`publish` one message, `frames[start:end]`."""
+        stretch = self._stretch
+        if (
+            stretch is not None
+            and stretch.frames is frames
+            and stretch.end == start
+            and stretch.sender is sender
+            and stretch.channel is channel
+        ):
+            stretch.end = end
+            stretch.messages += 1
+            return
+        if stretch is not None:
+            self._publish_stretch()
+        if not self._scheduled:
+            self._schedule()
+        self._stretch = Stretch(channel, sender, frames, start, end)
+
+    def rest(self, sender: Any) -> None:
+        """Read `sender` no further until the tick is flushed: its last read came full."""
+        if not self._scheduled:
+            self._schedule()
+        self._resting.append(sender)
+        sender.pause_reading(Pause.TICK)
+
+    def run(self) -> None:
+        """Write what was collected, now."""
+        if self._stretch is not None:
+            self._publish_stretch()
+        if not self._dirty:
+            return
+        batches: list[Any] = [None] * len(self._dirty)  # room first
+        made = flushed = 0
+        for channel in self._dirty:
+            if channel.pieces:
+                try:
+                    batches[made] = channel.batch()
+                    made += 1
+                except BaseException as error:
+                    self._lose(channel, error)
+        if made < len(batches):
+            del batches[made:]
+        self._dirty.clear()
+        self._pieces = 0
+        self._writing = True
+        try:
+            if made == 1:
+                self._write(batches[0])
+            else:
+                self._write_several(batches)
+        except BaseException as error:
+            self._note(error)
+        self._writing = False
+        if self._stalled or self._broken:
+            self._settle(batches)
+        for batch in batches:
+            flushed += len(batch.blob) + batch.cost
+            if batch.largest > self._largest:
+                self._largest = batch.largest
+            batch.close()
+        self._flushed += flushed
+        if self.behind:
+            self._look_after(flushed)
+        self._noted = False
+
+    def end(self) -> None:
+        """The tick is over: write what was collected, and read on where that was waited for."""
+        self._scheduled = False
+        try:
+            self.run()
+        finally:
+            if (self._dirty or self._stretch is not None) and not self._scheduled:
+                self._schedule()  # it failed before it began
+            if self._resting:
+                resting, self._resting = self._resting, []
+                for sender in resting:
+                    sender.resume_reading(Pause.TICK)
+
+    def _publish_stretch(self) -> None:
+        one = self._stretch
+        if one is None:
+            return
+        frames = one.frames[one.start : one.end]
+        self._stretch = None
+        try:
+            self._collect(one.channel, one.sender, frames, one.messages)
+        except BaseException:
+            self._stretch = one
+            raise
+        if one.channel.size >= self.most or self._pieces >= MAX_PIECES:
+            self.run()
+
+    def _note(self, error: BaseException) -> None:
+        """Something failed: have the loop told of it, once in a tick."""
+        if not self._noted:
+            self._noted = True
+            with suppress(BaseException):  # nobody is left to tell
+                self.call_soon(_raise, error)
+
+    def _schedule(self) -> None:
+        self.began = self.time()
+        if self._interval is None:
+            self.call_soon(self._end)
+        else:
+            self.call_later(self._interval, self._end)
+        self._scheduled = True  # only now: where there is no loop, or another thread's, that was refused
+
+    def _write(self, batch: Batch) -> None:
+        try:
+            rest = self._send_all(batch.channel.ready, batch.blob)
+        except BaseException:  # before anything was sent
+            self._not_written([batch])
+            raise
+        for member, sent in rest:
+            try:
+                if sent < 0:
+                    self._write_failed(member.peer, -sent)
+                    continue
+                parts: Sequence[Part] = past(batch.to(member)[0], sent)
+                if parts:
+                    self._write_parts(member.peer, parts)
+            except BaseException as error:
+                member.descriptor = -1
+                self._fail(member.peer, error)
+
+    def _write_parts(self, peer: Any, parts: Sequence[Part]) -> None:
+        """Give the link of `peer` what it is to pass on."""
+        raise NotImplementedError
+
+    def _write_failed(self, peer: Any, error: int) -> None:
+        """A send to `peer` failed with that error number."""
+        raise NotImplementedError
+
+    def _write_several(self, batches: list[Batch]) -> None:
+        """Write batches of several channels, or none."""
+        raise NotImplementedError
+
+    def _not_written(self, batches: list[Batch]) -> None:
+        """Nobody was given anything of `batches`: it counts as dropped."""
+        raise NotImplementedError
+
+    def _lose(self, channel: Collector, error: BaseException) -> None:
+        """What `channel` collected cannot be brought together: it counts as offered and dropped. Raises nothing."""
+        raise NotImplementedError
+
+    def _fail(self, peer: Any, error: BaseException) -> None:
+        """Something of ours failed with what was for `peer`, and what it has got may end anywhere: it is to be cut off
+        when all is written. Raises nothing.
+        """
+        raise NotImplementedError
+
+    def _settle(self, batches: list[Batch]) -> None:
+        """Do what is due for those that did not take all of `batches`, which they were given. It flushes nothing and
+        raises nothing.
+        """
+        raise NotImplementedError
+
+    def _look_after(self, flushed: int) -> None:
+        """Look whether those that are behind are too far behind, `flushed` bytes later."""
+        raise NotImplementedError
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
+def _not_started(*_: object) -> Any:
+    raise RuntimeError("the server has not started")

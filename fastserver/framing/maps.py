@@ -1,0 +1,58 @@
+"""MessagePack values in time linear in their bytes: a map whose keys would make a dict slow does not become one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgpack
+
+FEW: Final = 100
+"""Pairs of a map up to which its keys are of no concern: each is compared with 100 others at most."""
+
+SMALL: Final = 1024
+"""Bytes of a payload up to which they are of no concern either: it has room for 92 timestamps."""
+
+Pairs = list[tuple[Any, Any]]
+
+
+def unpack(payload: bytes) -> Any:
+    """The value of `payload`, one MessagePack object; text that is not UTF-8 has its bytes as surrogates.
+
+    Raises ValueError where the keys of a map are `crowded`, and what `msgpack.unpackb` raises where Python cannot
+    hold the value.
+    """
+    return unpacked(payload, as_dict)
+
+
+def unpacked(payload: bytes, make: Callable[[Pairs], Any], **options: Any) -> Any:
+    """The same with `make` for its maps, at least where one of them has more than `FEW` pairs and keys that are not
+    text in a payload that is not `SMALL`; `options` are those of `msgpack.unpackb`.
+    """
+    options["unicode_errors"] = "surrogateescape"
+    if len(payload) <= SMALL:
+        return msgpack.unpackb(payload, strict_map_key=False, **options)
+    try:
+        return msgpack.unpackb(payload, strict_map_key=False, max_map_len=FEW, **options)
+    except ValueError:  # a map has more, or it is none
+        pass
+    try:
+        return msgpack.unpackb(payload, strict_map_key=True, **options)
+    except ValueError:  # a key is neither text nor bytes, whose hashes have a secret key
+        return msgpack.unpackb(payload, strict_map_key=False, object_pairs_hook=make, **options)
+
+
+def as_dict(pairs: Pairs) -> dict[Any, Any]:
+    """`pairs` as a dict; ValueError if there are many, and crowded."""
+    if are_crowded(pairs):
+        raise ValueError(f"map of {len(pairs)} pairs whose keys have the same hash, or nearly")
+    return dict(pairs)
+
+
+def are_crowded(pairs: Pairs) -> bool:
+    """Whether a dict of `pairs` would be slow; TypeError if there are many, and a key has no hash."""
+    if len(pairs) <= FEW:
+        return False
+    from fastserver.framing.framing import crowded  # which has the messages that need this module
+
+    return crowded([key for key, _ in pairs])

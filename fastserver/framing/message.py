@@ -1,0 +1,101 @@
+"""One message: the twin of the compiled `Message`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic
+
+from fastserver.framing import maps
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    from fastserver.peers.peer import Peer
+
+    P = TypeVar("P", default=Peer)  # that of handlers, where nothing else is said
+else:
+    from typing import TypeVar
+
+    P = TypeVar("P")
+
+SHOWN = 60
+
+
+class Message(Generic[P]):
+    """One message as a handler gets it, made by `Splitter.messages`; its attributes are read-only.
+
+    `peer` is who sent it, as given to `messages`. A message keeps the frames it came with alive, and
+    cuts its own bytes out of them only when asked.
+    """
+
+    __slots__ = ("_end", "_frames", "_head", "_packed", "_payload", "_peer", "_start", "_tail", "_value")
+
+    _peer: P
+    _frames: bytes
+    _start: int
+    _end: int
+    _head: int
+    _tail: int
+    _packed: bool
+    _payload: bytes | None
+    _value: Any
+
+    def __init__(self) -> None:
+        raise TypeError("a Message is made by a splitter's messages()")
+
+    @property
+    def peer(self) -> P:
+        """Who sent it."""
+        return self._peer
+
+    @property
+    def frame(self) -> bytes:
+        """Its wire form, framing included, as it came."""
+        return self._frames[self._start : self._end]
+
+    @property
+    def payload(self) -> bytes:
+        """Its bytes without framing."""
+        if self._payload is None:
+            self._payload = self._frames[self._start + self._head : self._end - self._tail]
+        return self._payload
+
+    @property
+    def value(self) -> Any:
+        """What a msgpack payload says, decoded at the first use; of a line, the payload.
+
+        Text that is not UTF-8, which `invalid_text` may let through, has its bytes as surrogates (the error handler
+        `surrogateescape`). Raises ValueError where a map has many keys of nearly the same hash, and what
+        `msgpack.unpackb` raises where Python cannot hold the value, such as a map whose key is an array.
+        """
+        if not self._packed:
+            return self.payload
+        if self._value is None:
+            hook = getattr(self._peer, "ext_hook", None)
+            options = {} if hook is None else {"ext_hook": hook}
+            self._value = maps.unpacked(self.payload, maps.as_dict, **options)
+        return self._value
+
+    def broadcast(self) -> None:
+        """Passes it on as it came, by `peer.relay(frames, start, end)`."""
+        peer: Any = self._peer
+        peer.relay(self._frames, self._start, self._end)
+
+    def __repr__(self) -> str:
+        shown = self.payload[:SHOWN]
+        more = "" if len(self.payload) <= SHOWN else f" … of {len(self.payload)} bytes"
+        return f"<Message from {self._peer!r}: {shown!r}{more}>"
+
+
+def message(peer: P, frames: bytes, start: int, end: int, head: int, tail: int, packed: bool) -> Message[P]:
+    """The message whose frame is `frames[start:end]`, its first `head` and last `tail` bytes framing."""
+    made: Message[P] = Message.__new__(Message)
+    made._peer = peer
+    made._frames = frames
+    made._start = start
+    made._end = end
+    made._head = head
+    made._tail = tail
+    made._packed = packed
+    made._payload = None
+    made._value = None
+    return made

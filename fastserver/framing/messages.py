@@ -1,0 +1,76 @@
+"""Several messages: the twin of the compiled `Messages`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Generic, overload
+
+from fastserver.framing.message import Message, P, message
+
+
+class Messages(Sequence[Message[P]], Generic[P]):
+    """The messages of some frames, made by `Splitter.messages`: a sequence that makes them when first looked into."""
+
+    __slots__ = ("_ends", "_frames", "_head", "_made", "_packed", "_peer", "_start")
+
+    _peer: P
+    _frames: bytes
+    _start: int
+    _ends: list[int]
+    _head: int
+    _packed: bool
+    _made: list[Message[P]] | None
+
+    def __init__(self) -> None:
+        raise TypeError("Messages are made by a splitter's messages()")
+
+    @property
+    def end(self) -> int:
+        """Where the last of them ends in the frames, bytes."""
+        return self._ends[-1] if self._ends else self._start
+
+    def one_by_one(self) -> Iterator[Message[P]]:
+        """Each once, in order, without keeping them: less work than iteration where they are not needed again."""
+        start = self._start
+        for end in self._ends:
+            tail = 0 if self._packed else 1 + self._frames[start : end - 1].endswith(b"\r")
+            yield message(self._peer, self._frames, start, end, self._head, tail, self._packed)
+            start = end
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def __iter__(self) -> Iterator[Message[P]]:
+        return iter(self._all())
+
+    @overload
+    def __getitem__(self, index: int) -> Message[P]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Message[P]]: ...
+
+    def __getitem__(self, index: int | slice) -> Message[P] | list[Message[P]]:
+        return self._all()[index]
+
+    def __repr__(self) -> str:
+        return repr(self._all())
+
+    def _all(self) -> list[Message[P]]:
+        if self._made is None:
+            self._made = list(self.one_by_one())
+        return self._made
+
+
+def messages_of(peer: P, frames: bytes, start: int, ends: list[int], head: int, packed: bool) -> Messages[P]:
+    """The messages that end in `frames` at each of `ends`, the first from `start` on; `head` bytes of each are
+    framing, and its line end where it is not `packed`.
+    """
+    made: Messages[P] = Messages.__new__(Messages)
+    made._peer = peer
+    made._frames = frames
+    made._start = start
+    made._ends = ends
+    made._head = head
+    made._packed = packed
+    made._made = None
+    return made

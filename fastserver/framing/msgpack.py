@@ -1,0 +1,38 @@
+"""Msgpack with a length: 4 bytes, big-endian, then one object of exactly that many bytes."""
+
+from __future__ import annotations
+
+from fastserver.errors import FrameError
+from fastserver.framing import refusals
+from fastserver.framing.arguments import octets
+from fastserver.framing.objects import ObjectSplitter
+from fastserver.framing.scan import Scan, check
+
+PREFIX = 4
+LONGEST = 2**32 - 1  # what the prefix can say
+
+
+class MsgpackSplitter(ObjectSplitter):
+    """Cuts a byte stream into length-prefixed msgpack objects of at most `max_message` bytes."""
+
+    __slots__ = ()
+
+    def _begin(self, data: bytes | bytearray, start: int) -> Scan | None:
+        prefix = data[start : start + PREFIX]
+        for known in range(1, len(prefix) + 1):
+            missing = 8 * (PREFIX - known)
+            low = int.from_bytes(prefix[:known], "big") << missing
+            if low > self._max:
+                saw = refusals.size(refusals.MESSAGE, low, low | ((1 << missing) - 1))
+                raise FrameError(saw, start, self._max)
+        if len(prefix) < PREFIX:
+            return None
+        if low == 0:
+            raise FrameError(refusals.EMPTY, start)
+        return Scan(start + PREFIX, start + PREFIX + low, True, self._invalid)
+
+    def frame(self, payload: bytes | bytearray | memoryview, /) -> bytes:
+        """`payload`, one packed object, after its length; ValueError if it is not one or over the limit."""
+        body = octets(payload)
+        check(body, min(self._max, LONGEST), self._invalid)
+        return len(body).to_bytes(PREFIX, "big") + body

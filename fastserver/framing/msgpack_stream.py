@@ -1,0 +1,22 @@
+"""Msgpack objects back to back, nothing between them."""
+
+from __future__ import annotations
+
+from fastserver.framing.arguments import octets
+from fastserver.framing.objects import ObjectSplitter
+from fastserver.framing.scan import Scan, check
+
+
+class MsgpackStreamSplitter(ObjectSplitter):
+    """Cuts a byte stream into msgpack objects of at most `max_message` bytes."""
+
+    __slots__ = ()
+
+    def _begin(self, data: bytes | bytearray, start: int) -> Scan | None:
+        return Scan(start, start + self._max, False, self._invalid)
+
+    def frame(self, payload: bytes | bytearray | memoryview, /) -> bytes:
+        """`payload`, one packed object, as it is; ValueError if it is not one, or over the limit."""
+        body = octets(payload)
+        check(body, self._max, self._invalid)
+        return body

@@ -1,0 +1,126 @@
+"""What the framings made of msgpack objects share: all but how a frame begins."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from fastserver.errors import FrameError
+from fastserver.framing import refusals
+from fastserver.framing.arguments import invalid, limit, octets
+from fastserver.framing.message import P
+from fastserver.framing.messages import Messages, messages_of
+from fastserver.framing.scan import Scan
+
+
+class ObjectSplitter(ABC):
+    """Cuts a byte stream into frames that hold one msgpack object each, of at most `max_message` bytes.
+
+    `invalid_text` is what becomes of one with text that is not UTF-8: `close` refuses it, `skip` leaves it out, and
+    one with a malformed timestamp too, `pass` gives it as it is.
+    """
+
+    __slots__ = ("_dead", "_held", "_invalid", "_max", "_offset", "_scan", "count", "fault", "skipped")
+
+    def __init__(self, max_message: int, invalid_text: str = "close") -> None:
+        self.count = 0
+        self.skipped = 0
+        self.fault: FrameError | None = None
+        self._max = limit(max_message)
+        self._invalid = invalid(invalid_text)
+        self._held = bytearray()
+        self._scan: Scan | None = None  # of what is held, None while even its prefix is incomplete
+        self._offset = 0  # of the first byte held, in the stream
+        self._dead: FrameError | None = None
+
+    @abstractmethod
+    def _begin(self, data: bytes | bytearray, start: int) -> Scan | None:
+        """The scan of the frame at `data[start]`; None if its prefix is incomplete."""
+
+    @property
+    def held(self) -> int:
+        """Bytes kept of the frame that is not complete."""
+        return len(self._held)
+
+    def feed(self, data: bytes | bytearray | memoryview, /) -> bytes:
+        """Takes the next bytes of the stream, gives every frame they complete; FrameError at a wrong one."""
+        self.count = self.skipped = 0
+        self.fault = None
+        self._check_alive()
+        chunk: bytes | bytearray = octets(data)
+        if self._held:
+            self._held += chunk
+            chunk = self._held
+        scan, self._scan = self._scan, None
+        count = start = 0
+        kept: list[bytes | bytearray] = []  # the frames before what was skipped last
+        keep = 0  # where those behind it begin
+        fault: FrameError | None = None
+        try:
+            while start < len(chunk):
+                if scan is None:
+                    scan = self._begin(chunk, start)
+                if scan is None or not scan.run(chunk):
+                    break
+                if scan.fault is None:
+                    count += 1
+                else:
+                    kept.append(chunk[keep:start])
+                    keep = scan.at
+                    self._skip(*scan.fault)
+                start = scan.at
+                scan = None
+        except FrameError as error:
+            fault = error
+        frames = bytes(chunk[keep:start]) if count else b""
+        if kept:
+            frames = b"".join([*kept, frames])
+        if fault is not None:
+            self._dead = FrameError(fault.saw, self._offset + fault.offset, fault.limit)
+            self._held = bytearray()
+            raise FrameError(fault.saw, self._dead.offset, fault.limit, frames, count)
+        self._offset += start
+        if start or not self._held:
+            self._held = bytearray(chunk[start:])
+        if scan is not None:
+            scan.shift(start)
+            self._scan = scan
+        self.count = count
+        return frames
+
+    def finish(self) -> bytes:
+        """The stream ended: b"", or FrameError if it did so inside a frame."""
+        self.count = self.skipped = 0
+        self.fault = None
+        self._check_alive()
+        if self._held:
+            self._dead = FrameError(refusals.ENDED, self._offset)
+            self._held = bytearray()
+            self._scan = None
+            self._check_alive()
+        return b""
+
+    def messages(self, frames: bytes, peer: P, most: int = -1, start: int = 0) -> Messages[P]:
+        """One message per frame of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
+        if start < 0:
+            raise ValueError(f"frames cannot start at {start}")
+        ends: list[int] = []
+        at = start
+        head = 0
+        while at < len(frames) and len(ends) != most:
+            scan = self._begin(frames, at)
+            head = 0 if scan is None else scan.at - at
+            end = None if scan is None else scan.ends(frames)
+            if end is None:
+                raise ValueError("frames do not end where a frame ends")
+            ends.append(end)
+            at = end
+        return messages_of(peer, frames, start, ends, head, True)
+
+    def _skip(self, saw: str, at: int, limit: int | None) -> None:
+        if self.fault is None:
+            self.fault = FrameError(saw, self._offset + at, limit)
+        self.skipped += 1
+
+    def _check_alive(self) -> None:
+        if self._dead is not None:
+            raise FrameError(self._dead.saw, self._dead.offset, self._dead.limit)

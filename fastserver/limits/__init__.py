@@ -1,0 +1,1 @@
+"""Limits: how much a peer may cost, in rate, time and memory."""

@@ -1,0 +1,1 @@
+"""Listeners: where connections are accepted."""

@@ -1,0 +1,1 @@
+"""Log: what the server says, on standard error or to the program's own logging."""

@@ -1,0 +1,164 @@
+"""The server's log lines: at most so many of one kind in a second, the rest counted and said in one line."""
+
+from __future__ import annotations
+
+import logging
+import re
+import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from fastserver.log.escape import escape
+
+if TYPE_CHECKING:
+    from fastserver.framing.framing import Splitter
+    from fastserver.peers.peer import Peer
+
+SHOWN: Final = 200
+"""Bytes of a message shown in the log."""
+
+DECODED: Final = 4096
+"""Bytes of a msgpack message up to which it is decoded for the log."""
+
+MESSAGE: Final = "Received message from %(id)d %(address)s: %(text)s"
+
+_FIELD = re.compile(r"%\(\w+\)[\d.]*\w")
+
+logger = logging.getLogger("fastserver")
+
+
+class Log:
+    """Writes to the logger `fastserver`; a line's fields are its record's `args`, a dict.
+
+    `per_second` is how many lines of one kind pass in a second; `call_later` is the loop's; `content` is the level at
+    which messages are shown.
+    """
+
+    def __init__(
+        self,
+        per_second: int,
+        binary: bool,
+        call_later: Callable[[float, Callable[[], None]], object],
+        content: int = logging.DEBUG,
+    ) -> None:
+        self._content = content
+        self._per_second = per_second
+        self._binary = binary
+        self._call_later = call_later
+        self._timing = False
+        self._used: dict[str, int] = {}  # lines of each kind in this second
+        self._levels: dict[str, int] = {}
+        self._room = per_second
+        self._spent = False  # this second has no room for another message
+        self._more_messages = 0
+        self._more_bytes = 0
+
+    @property
+    def shows_messages(self) -> bool:
+        """Whether any message is shown."""
+        return self._per_second > 0 and logger.isEnabledFor(self._content)
+
+    def line(self, level: int, kind: str, /, **fields: Any) -> None:
+        """One line; `kind` is its template, with `%(name)s` for each field."""
+        self._line(level, kind, fields, None)
+
+    def failure(self, kind: str, error: BaseException, /, **fields: Any) -> None:
+        """A line with a traceback, because of `error`, which the template calls `%(error)s`."""
+        self._line(logging.ERROR, kind, {**fields, "error": summary(error)}, error)
+
+    def messages(self, peer: Peer, splitter: Splitter, frames: bytes, count: int) -> None:
+        """A line for each message in `frames`, as far as this second has room."""
+        if self._spent:  # the usual case under load: nothing but two sums
+            self._more_messages += count
+            self._more_bytes += len(frames)
+            return
+        if not self.shows_messages:
+            return
+        self._time()
+        shown = min(self._room, count)
+        if shown:
+            self._room -= shown
+            self._spent = not self._room
+            for message in splitter.messages(frames, peer, shown):
+                text = show(message.payload, self._binary)
+                logger.log(self._content, MESSAGE, {"id": peer.id, "address": peer.address, "text": text})
+                self._more_bytes -= len(message.frame)
+        self._more_bytes += len(frames)
+        self._more_messages += count - shown
+
+    def flush(self) -> None:
+        """Say what was not shown, and begin a new second."""
+        self._timing = False
+        if self._more_messages:
+            logger.log(
+                self._content,
+                "%(messages)d more messages (%(bytes)d bytes)",
+                {"messages": self._more_messages, "bytes": self._more_bytes},
+            )
+        self._room, self._more_messages, self._more_bytes = self._per_second, 0, 0
+        self._spent = False
+        used, self._used = self._used, {}
+        for kind, lines in used.items():
+            more = lines - max(self._per_second, 1)
+            if more > 0:
+                like = _FIELD.sub("…", kind)
+                logger.log(self._levels[kind], "%(more)d more like this: %(like)s", {"more": more, "like": like})
+
+    def _line(self, level: int, kind: str, fields: dict[str, Any], error: BaseException | None) -> None:
+        if not logger.isEnabledFor(level):
+            return
+        self._time()
+        used = self._used[kind] = self._used.get(kind, 0) + 1
+        self._levels[kind] = level
+        if used > max(self._per_second, 1):
+            return
+        arguments = (fields,) if fields else ()
+        about = None if error is None else (type(error), error, error.__traceback__)
+        record = logger.makeRecord(logger.name, level, __file__, 0, kind, arguments, about)
+        if error is not None:
+            record.exc_text = traceback_of(error)
+        logger.handle(record)
+
+    def _time(self) -> None:
+        if not self._timing:
+            self._call_later(1.0, self.flush)
+            self._timing = True
+
+
+def summary(error: BaseException) -> str:
+    """What `error` is, in one line in which nothing can act on a terminal: it may quote what a peer sent."""
+    return _escaped("".join(traceback.format_exception_only(type(error), error)).strip())
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback of `error`, indented, so that no line of it looks like one of the log."""
+    lines = "".join(traceback.format_exception(error)).rstrip().split("\n")
+    return "\n".join("  " + _escaped(line) for line in lines)
+
+
+def _escaped(text: str) -> str:
+    return escape(text.encode("utf-8", "backslashreplace"))
+
+
+def tell(kind: str, fields: dict[str, Any]) -> None:
+    """One line that was asked for: written whatever the level and the limits."""
+    logger.handle(logger.makeRecord(logger.name, logging.INFO, __file__, 0, kind, (fields,), None))
+
+
+def show(payload: bytes, binary: bool) -> str:
+    """`payload` as text that cannot act on a terminal, cut at `SHOWN` bytes; msgpack (`binary`) as JSON."""
+    if binary:
+        if len(payload) > DECODED:
+            return f"msgpack, {len(payload)} bytes"
+        from fastserver.framing.jsonvalue import decode, to_json  # in lines mode nobody needs it
+
+        text = to_json(decode(payload)).encode("utf-8", "surrogatepass")
+    else:
+        text = payload
+    if len(text) <= SHOWN:
+        return escape(text)
+    # Not within a character: back to where one begins.
+    end = SHOWN
+    while end > SHOWN - 4 and text[end] & 0xC0 == 0x80:
+        end -= 1
+    return f"{escape(text[:end])}… ({len(payload)} bytes)"

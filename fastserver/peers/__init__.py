@@ -1,0 +1,1 @@
+"""Peers: one connection each, from accept to its last byte."""

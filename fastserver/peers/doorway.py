@@ -1,0 +1,57 @@
+"""The doorway: where a peer that has just come waits, if it is not to be read yet.
+
+uvloop, and the standard loop of Python 3.10, read a new connection, paused or not. What was read is kept here, one read
+at most, and counts as incoming.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fastserver.peers.peer import Peer
+    from fastserver.server import Server
+
+
+class Doorway(asyncio.Protocol):
+    """In the place of `peer`, which is connected, until it is let through."""
+
+    def __init__(self, server: Server, peer: Peer) -> None:
+        self.held = b""
+        """What was read."""
+        self._server = server
+        self._peer = peer
+        peer.transport.set_protocol(self)
+
+    def let_through(self) -> None:
+        """Have the peer hear what it sent, as if it came now."""
+        self._peer.transport.set_protocol(self._peer)
+        held, self.held = self.held, b""
+        if held:
+            self._peer.data_received(held)
+
+    # From the loop.
+
+    def data_received(self, data: bytes) -> None:
+        if self._peer.reason is not None:
+            return  # closing: read on, but hear nothing
+        self.held += data
+        self._peer.transport.resume_reading()  # the loop of Python 3.10 reads on, and believes that it is paused
+        self._peer.transport.pause_reading()
+        self._server.flush.room -= len(data)
+        if self._server.flush.room < 0:
+            self._server.memory.check()
+
+    def eof_received(self) -> bool:
+        self.let_through()  # without data, or it would not have been read so far
+        return self._peer.eof_received()
+
+    def pause_writing(self) -> None:
+        self._peer.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._peer.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._peer.connection_lost(exc)

@@ -1,0 +1,161 @@
+"""Listening: what a channel's peers hear, heard within the server's own process.
+
+A peer that is no connection hears the channel, so the rules are those of peers: what is not taken waits, `max_pending`
+at most, and beyond it `slow_consumer` says what happens. Its link is a pipe that holds `ROOM` bytes, as a kernel would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from fastserver.config.listener import Role
+from fastserver.errors import CloseReason, FastserverError
+from fastserver.framing.discard import DISCARD
+from fastserver.peers.figures import Figures
+from fastserver.peers.peer import Peer
+
+if TYPE_CHECKING:
+    from fastserver.fanout.channel import Channel
+    from fastserver.framing.framing import Message
+    from fastserver.server import Server
+
+ROOM: Final = 64 * 1024
+"""Bytes in the pipe from which on its peer is behind."""
+
+
+class Pipe(asyncio.Transport):
+    """The transport of a peer that is no connection: what is written is kept until it is taken."""
+
+    def __init__(self, peer: Peer, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self.more = asyncio.Event()
+        """There is something to take, or the end."""
+        self._peer = peer
+        self._loop = loop
+        self._parts: deque[bytes] = deque()
+        self._size = 0
+        self._room: float = ROOM
+        self._closing = False
+
+    def take(self) -> bytes | None:
+        """What was written next; None if there is nothing."""
+        if not self._parts:
+            self.more.clear()
+            return None
+        part = self._parts.popleft()
+        self._size -= len(part)
+        self._go_on()
+        return part
+
+    def widen(self) -> None:
+        """Have room for everything that is pending."""
+        self._room = float("inf")
+        self._go_on()
+
+    def write(self, data: Any) -> None:
+        if self._closing:
+            return
+        self._parts.append(bytes(data))
+        self._size += len(data)
+        self.more.set()
+        if self._size > self._room and not self._peer.stuck:
+            self._peer.pause_writing()
+
+    def get_write_buffer_size(self) -> int:
+        return int(max(0, self._size - self._room))
+
+    def close(self) -> None:
+        if not self._closing:
+            self._closing = True
+            self.more.set()
+            self._loop.call_soon(self._peer.connection_lost, None)
+
+    def abort(self) -> None:
+        self._parts.clear()
+        self._size = 0
+        self.close()
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def can_write_eof(self) -> bool:
+        return False
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return default
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+    def _go_on(self) -> None:
+        if self._peer.stuck and self._size <= self._room and not self._closing:
+            self._peer.resume_writing()
+
+
+class Listening:
+    """The messages of a channel from now on, an async iterator; `close` ends it, and so does the end of a `with` block
+    or its not being used any more.
+
+    A message has no peer: what several sent in a tick comes as one. Raises `FastserverError` where it was closed, being
+    too slow.
+    """
+
+    def __init__(self, server: Server, channel: Channel) -> None:
+        peer = Peer(server, DISCARD, Role.RECEIVE)
+        peer.id = server.peers.number()
+        peer.address = f"listening to {channel.name!r}"
+        self._peer = peer
+        self._pipe = Pipe(peer, server.loop)
+        self._splitter = server.resplitter()
+        self._messages: Iterator[Message[None]] = iter(())
+        peer.transport = self._pipe
+        peer.began()
+        server.flush.run()  # what was broadcast before is not for it
+        peer.add(channel)
+        server.listening[peer] = self._pipe
+
+    def __aiter__(self) -> Listening:
+        return self
+
+    async def __anext__(self) -> Message[None]:
+        while True:
+            for message in self._messages:
+                return message
+            part = self._pipe.take()
+            if part is not None:
+                frames = self._splitter.feed(part)
+                self._messages = self._splitter.messages(frames, None).one_by_one()
+            elif self._pipe.is_closing():
+                if self._peer.reason in (CloseReason.SLOW_CONSUMER, CloseReason.MEMORY):
+                    raise FastserverError(f"{self._peer.address} was closed: {self._peer.reason}")
+                raise StopAsyncIteration
+            else:
+                await self._pipe.more.wait()
+
+    def __enter__(self) -> Listening:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def figures(self) -> Figures:
+        """What it was offered, took and missed."""
+        return self._peer.figures()
+
+    def close(self) -> None:
+        """Hear nothing more; what waits is dropped."""
+        self._messages = iter(())
+        if not self._pipe.is_closing():
+            self._peer.abort(CloseReason.EOF)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_pipe"):
+            with suppress(RuntimeError):  # the loop is closed
+                self.close()

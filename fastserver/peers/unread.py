@@ -1,0 +1,85 @@
+"""Unread peers: those that ended their stream, and those that are not read for now. The loop says nothing of what
+becomes of them, so the system is asked once a second whether their connections still are, about many with one call.
+Who is read costs nothing.
+"""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Final
+
+from fastserver.errors import CloseReason
+from fastserver.fanout.pause import Pause
+
+if TYPE_CHECKING:
+    from fastserver.peers.peer import Peer
+    from fastserver.server import Server
+
+AT_ONCE: Final = 250
+"""Peers asked about without letting the loop do anything else: 0.2 ms."""
+
+INTERVAL: Final = 1.0
+"""Seconds after which they are asked about again."""
+
+
+class Unread:
+    """The unread peers of one server, as far as they have a descriptor. One whose connection is gone is read to its
+    end; where its origin is over its rate, it waits for that first.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self.over: set[Peer] = set()
+        """Those whose connection is gone, but for what they had sent before."""
+        self._server = server
+        self._peers: dict[int, Peer] = {}
+        self._looking = False
+
+    def add(self, peer: Peer) -> None:
+        """`peer` is read no further."""
+        if peer.descriptor < 0 or not hasattr(select, "poll"):  # Windows has none
+            return
+        self._peers[peer.descriptor] = peer
+        if not self._looking:
+            self._server.call_later(INTERVAL, self._look)
+            self._looking = True
+
+    def remove(self, peer: Peer) -> None:
+        """`peer` is read again."""
+        if self._peers.get(peer.descriptor) is peer:  # not another that has got its number
+            del self._peers[peer.descriptor]
+
+    def forget(self, peer: Peer) -> None:
+        """`peer` is gone."""
+        self.remove(peer)
+        self.over.discard(peer)
+
+    def _look(self) -> None:
+        self._looking = False
+        if self._peers:
+            self._look_at(iter(list(self._peers.items())))
+
+    def _look_at(self, left: Iterator[tuple[int, Peer]]) -> None:
+        some = dict(islice(left, AT_ONCE))
+        if len(some) == AT_ONCE:
+            self._server.call_later(0, self._look_at, left)
+        else:
+            self._server.call_later(INTERVAL, self._look)
+        self._looking = True
+        poll = select.poll()
+        for descriptor, peer in some.items():
+            if self._peers.get(descriptor) is peer:
+                poll.register(descriptor, 0)  # for errors alone, which are always told
+        for descriptor, events in poll.poll(0):
+            peer = some[descriptor]
+            self.remove(peer)
+            if events & (select.POLLERR | select.POLLHUP) and not peer.transport.is_closing():
+                self._find_over(peer)
+
+    def _find_over(self, peer: Peer) -> None:
+        if not peer.ended:
+            self.over.add(peer)
+            peer.resume_reading(Pause.ALL & ~Pause.RATE if peer.owes else Pause.ALL)
+        elif peer.reason is None:  # all it sent has been read
+            peer.abort(CloseReason.EOF if peer.address.startswith("unix:") else CloseReason.RESET)

@@ -1,0 +1,1 @@
+"""Process: the operating system's side of a server that runs by itself."""

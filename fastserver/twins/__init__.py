@@ -1,1 +1,0 @@
-"""Pure-Python twins of what is compiled: the specification, the test oracle, the fallback."""

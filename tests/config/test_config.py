@@ -1,0 +1,177 @@
+"""Settings: what they accept, what they say when they refuse, and that they are the same everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastserver.config.config import SETTINGS, Config
+from fastserver.config.setting import GIB, KIB, MIB, Setting
+from fastserver.errors import ConfigError
+from fastserver.framing.framing import FRAMINGS
+
+BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("max_message", "1", 1),
+        ("max_message", "64KiB", 64 * KIB),
+        ("max_message", "64 kib", 64 * KIB),
+        ("max_message", "2M", 2 * MIB),
+        ("max_message", " 1gib ", GIB),
+        ("port", "0", 0),
+        ("drain_timeout", "1.5", 1.5),
+        ("drain_timeout", "2s", 2.0),
+        ("echo", "on", True),
+        ("echo", "0", False),
+        ("mode", "msgpack", "msgpack"),
+        ("deny", " 10.0.0.0/8  ::1", ("10.0.0.0/8", "::1")),
+        ("max_peers", "off", None),
+        ("idle_timeout", " Off ", None),
+        ("max_peers", "7", 7),
+        ("keepalive", "30s", 30),
+        ("unix", "/run/feed.sock", "/run/feed.sock"),
+    ],
+)
+def test_text_is_parsed(name: str, text: str, value: Any) -> None:
+    parsed = BY_NAME[name].parse(text)
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "allowed"),
+    [
+        ("max_message", "0", "1 B to 1 GiB"),
+        ("max_message", "-1", "1 B to 1 GiB"),
+        ("max_message", "1TiB", "1 B to 1 GiB"),
+        ("max_message", "2GiB", "1 B to 1 GiB"),
+        ("max_pending", "1", "64 KiB to 64 GiB"),
+        ("port", "65536", "0 to 65535"),
+        ("port", "http", "0 to 65535"),
+        ("drain_timeout", "nan", "0 s to 3600 s"),
+        ("drain_timeout", "inf", "0 s to 3600 s"),
+        ("max_peers", "0", "1 to 10000000, or off"),
+        ("burst", "off", "0.001 s to 3600 s"),
+        ("mode", "xml", "one of lines, msgpack, msgpack-stream"),
+        ("echo", "perhaps", "true or false"),
+        ("unix", "", "text that is not empty"),
+        ("host", "a\0b", "text that is not empty"),
+    ],
+)
+def test_refusal_names_option_value_and_what_is_allowed(name: str, text: str, allowed: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        BY_NAME[name].parse(text)
+    assert str(caught.value) == f"--{name.replace('_', '-')}: {text!r} is not allowed; allowed is {allowed}"
+
+
+@pytest.mark.parametrize("wrong", [{"port": "3000"}, {"port": True}, {"echo": 1}, {"max_message": None}, {"mode": "x"}])
+def test_values_of_the_wrong_type_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        Config(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [
+        ({"max_pending": "64KiB"}, 64 * KIB),
+        ({"max_memory": "off"}, None),
+        ({"max_memory": "2 GiB"}, 2 * GIB),
+        ({"message_timeout": "5s"}, 5.0),
+        ({"idle_timeout": "off"}, None),
+        ({"drain_timeout": "1.5"}, 1.5),
+        ({"keepalive": "30s"}, 30),
+        ({"max_peers": "off"}, None),
+        ({"max_peers": "7"}, 7),
+        ({"log_messages": "0"}, 0),
+        ({"echo": "on"}, True),
+        ({"quiet": "off"}, False),
+    ],
+)
+def test_what_is_no_text_can_be_written_as_text(written: dict[str, Any], value: Any) -> None:
+    ((name, _),) = written.items()
+    found = getattr(Config(**written), name)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("written", "allowed"),
+    [
+        ({"max_pending": "off"}, "64 KiB to 64 GiB"),
+        ({"max_pending": "lots"}, "64 KiB to 64 GiB"),
+        ({"max_pending": "1KiB"}, "64 KiB to 64 GiB"),
+        ({"message_timeout": "soon"}, "0.001 s to 31536000 s, or off"),
+        ({"echo": "perhaps"}, "true or false"),
+    ],
+)
+def test_text_that_stands_for_nothing_is_refused(written: dict[str, Any], allowed: str) -> None:
+    ((name, text),) = written.items()
+    with pytest.raises(ConfigError) as caught:
+        Config(**written)
+    assert str(caught.value) == f"--{name.replace('_', '-')}: {text!r} is not allowed; allowed is {allowed}"
+
+
+def test_whole_seconds_are_seconds() -> None:
+    assert Config(drain_timeout=3).drain_timeout == 3.0
+    assert type(Config(drain_timeout=3).drain_timeout) is float
+
+
+@pytest.mark.parametrize(
+    ("settings", "tcp"),
+    [
+        ({}, ("127.0.0.1", 3000)),
+        ({"port": 0}, ("127.0.0.1", 0)),
+        ({"host": "::"}, ("::", 3000)),
+        ({"unix": "/x"}, None),
+        ({"unix": "/x", "port": 1}, ("127.0.0.1", 1)),
+        ({"unix": "/x", "host": "::1"}, ("::1", 3000)),
+    ],
+)
+def test_unix_replaces_tcp_unless_it_is_asked_for(settings: dict[str, Any], tcp: object) -> None:
+    assert Config(**settings).tcp == tcp
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"max_pending": None}, {"burst": None}, {"deny": "::1"}, {"deny": (1,)}, {"max_peers": 0}]
+)
+def test_only_limits_that_can_be_off_are_none(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError):
+        Config(**wrong)
+    assert Config(max_peers=None, deny=["::1"]).deny == ("::1",)  # type: ignore[arg-type]
+
+
+def test_what_is_off_is_shown_as_off() -> None:
+    assert BY_NAME["max_peers"].show(None) == "off"
+    assert BY_NAME["unix"].show(None) == "none"
+
+
+def test_every_default_is_allowed() -> None:
+    for setting in SETTINGS:
+        if setting.default is not None:
+            assert setting.check(setting.default) == setting.default
+    assert [field.name for field in fields(Config)] == [setting.name for setting in SETTINGS]
+
+
+def test_modes_are_the_framings() -> None:
+    assert BY_NAME["mode"].choices == tuple(FRAMINGS)
+
+
+def row(setting: Setting) -> str:
+    default = "off" if setting.type is bool else setting.show(setting.default)
+    allowed = "" if setting.type is bool else setting.allowed
+    name = setting.option if setting.command else setting.name
+    return f"| `{name}` | {default} | {allowed} | {setting.help} |"
+
+
+def test_readme_table_is_made_of_the_settings() -> None:
+    readme = Path(__file__).parents[2] / "README.md"
+    if not readme.exists():
+        pytest.skip("no README beside the tests: they run away from the checkout")
+    table = "\n".join(row(setting) for setting in SETTINGS)
+    assert table in readme.read_text(), f"the table in README.md should be:\n{table}"

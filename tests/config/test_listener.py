@@ -1,0 +1,90 @@
+"""What `--listen` URLs say, and what is wrong with those that say nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from fastserver import Config, ConfigError
+from fastserver.config.listener import Listener, Role
+
+MODES = ("lines", "msgpack")
+
+
+@pytest.mark.parametrize(
+    ("url", "listener"),
+    [
+        ("lines://127.0.0.1:3001", Listener("lines", "127.0.0.1", 3001)),
+        ("lines://127.0.0.1:3001/", Listener("lines", "127.0.0.1", 3001)),
+        ("lines://localhost:0?role=both", Listener("lines", "localhost", 0)),
+        ("msgpack://[::]:65535?role=send", Listener("msgpack", "::", 65535, role=Role.SEND)),
+        ("lines://[fe80::1%25eth0]:3001", Listener("lines", "fe80::1%eth0", 3001)),
+        ("lines://[fe80::1%eth0]:3001", Listener("lines", "fe80::1%eth0", 3001)),
+        ("lines+unix:///run/feed.sock", Listener("lines", path="/run/feed.sock")),
+        ("msgpack+unix:///a%20b%3f?role=receive", Listener("msgpack", path="/a b?", role=Role.RECEIVE)),
+    ],
+)
+def test_url(url: str, listener: Listener) -> None:
+    assert Listener.parse(url, MODES) == listener
+
+
+@pytest.mark.parametrize(
+    ("url", "wrong"),
+    [
+        ("127.0.0.1:3001", "no ://"),
+        ("xml://127.0.0.1:3001", "no mode 'xml'"),
+        ("://127.0.0.1:3001", "no mode ''"),
+        ("lines+tls://127.0.0.1:3001", "no mode 'lines\\+tls'"),
+        ("lines://127.0.0.1", "no host with a port"),
+        ("lines://:3001", "no host with a port"),
+        ("lines://127.0.0.1:65536", "no host with a port"),
+        ("lines://::1:3001", "no host with a port"),
+        ("lines://127.0.0.1:3001/path", "no host with a port"),
+        ("lines+unix://feed.sock", "no absolute path"),
+        ("lines+unix://", "no absolute path"),
+        ("lines+unix:///a%00b", "no absolute path"),
+        ("lines://127.0.0.1:3001?role=listen", "'role=listen' is no role"),
+        ("lines://127.0.0.1:3001?", "'' is no role"),
+        ("lines://127.0.0.1:3001?role=send&role=both", "is no role"),
+    ],
+)
+def test_url_that_is_none(url: str, wrong: str) -> None:
+    with pytest.raises(ValueError, match=wrong):
+        Listener.parse(url, MODES)
+    with pytest.raises(ConfigError, match=r"^--listen: .* is not allowed: .*; allowed is MODE://HOST:PORT or "):
+        Config(listen=(url,))
+
+
+def test_roles() -> None:
+    assert [(role.heard, role.hears) for role in Role] == [(True, True), (True, False), (False, True)]
+
+
+ONE, OTHER = "msgpack://127.0.0.1:1", "lines://127.0.0.1:2"
+
+
+def test_mode_is_that_of_the_urls() -> None:
+    assert Config(listen=(ONE,)).mode == "msgpack"
+    assert Config(listen=(ONE,), mode="msgpack").mode == "msgpack"
+    assert Config().mode == "lines"
+
+
+@pytest.mark.parametrize(
+    ("urls", "mode", "wrong"), [([ONE], "lines", ONE), ([ONE, OTHER], None, OTHER), ([OTHER, ONE], None, ONE)]
+)
+def test_all_listeners_have_one_mode(urls: list[str], mode: str | None, wrong: str) -> None:
+    settings = {} if mode is None else {"mode": mode}
+    with pytest.raises(ConfigError, match=f"--listen: '{wrong}' is not allowed; all listeners have one mode"):
+        Config(listen=tuple(urls), **settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("settings", "listeners"),
+    [
+        ({}, [Listener("lines", "127.0.0.1", 3000)]),
+        ({"unix": "/x"}, [Listener("lines", path="/x")]),
+        ({"listen": [ONE]}, [Listener("msgpack", "127.0.0.1", 1)]),
+        ({"listen": [OTHER], "port": 7}, [Listener("lines", "127.0.0.1", 7), Listener("lines", "127.0.0.1", 2)]),
+        ({"listen": [OTHER], "unix": "/x"}, [Listener("lines", path="/x"), Listener("lines", "127.0.0.1", 2)]),
+    ],
+)
+def test_urls_replace_the_short_form_unless_it_is_given(settings: dict[str, object], listeners: object) -> None:
+    assert Config(**settings).listeners == listeners  # type: ignore[arg-type]

@@ -1,0 +1,112 @@
+"""The fast path: the compiled one is what its twin is, and when what was sent goes out."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.simulation import Simulation
+
+import fastserver
+from fastserver import compiled
+
+KINDS = (
+    "fanout.batch.Batch",
+    "fanout.batch.Collector",
+    "fanout.batch.Member",
+    "fanout.tick.Stretch",
+    "fanout.tick.Tick",
+    "peers.endpoint.Endpoint",
+)
+
+
+def used(kind: str) -> Any:
+    module, _, name = kind.rpartition(".")
+    return getattr(import_module(f"fastserver.{module}"), name)
+
+
+def source(kind: str) -> Any:
+    """The class of that name as its Python source has it."""
+    module, _, name = kind.rpartition(".")
+    path = Path(fastserver.__file__).parent / f"{module.replace('.', '/')}.py"
+    spec = spec_from_file_location(f"source_of_{module}", path)
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return getattr(loaded, name)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_compiled_one_has_every_field_of_its_source(kind: str) -> None:
+    if not compiled.COMPILED:
+        pytest.skip("not compiled, or not to be used")
+    assert set(source(kind).__slots__) <= set(dir(used(kind)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_compiled_one_is_used_unless_sources_are_asked_for(kind: str) -> None:
+    asked = os.environ.get("FASTSERVER_PURE_PYTHON") == "1"
+    assert compiled.COMPILED is not asked
+    file = import_module(used(kind).__module__).__file__
+    assert file is not None
+    assert file.endswith(".py") is asked
+
+
+def test_one_who_alone_was_heard_last_is_not_kept_waiting() -> None:
+    simulation = Simulation(log_messages=0)
+    (one, _), (two, _), (_, hearing) = (simulation.connect() for _ in range(3))
+    one.data_received(b"first\n")
+    assert hearing.sent == b""  # another may be readable in the same poll
+    simulation.loop.tick()
+    one.data_received(b"second\n")
+    assert hearing.sent == b"first\nsecond\n"
+    two.data_received(b"third\n")
+    one.data_received(b"fourth\n")
+    simulation.loop.tick()
+    one.data_received(b"fifth\n")
+    two.data_received(b"sixth\n")
+    assert hearing.sent == b"first\nsecond\nthird\nfourth\n"
+    simulation.loop.tick()
+    assert hearing.sent == b"first\nsecond\nthird\nfourth\nfifth\nsixth\n"
+
+
+@pytest.mark.parametrize("settings", [{"flush_interval": 0.1}, {"echo": True}])
+def test_others_wait_for_the_end_of_the_tick(settings: dict[str, Any]) -> None:
+    simulation = Simulation(log_messages=0, **settings)
+    (one, _), (_, hearing) = simulation.connect(), simulation.connect()
+    for count in (1, 2, 3):
+        one.data_received(b"again\n")
+        assert hearing.sent == b"again\n" * (count - 1)
+        simulation.loop.tick()
+        simulation.loop.advance(0.1)
+        assert hearing.sent == b"again\n" * count
+
+
+def test_what_goes_out_at_once_is_shown_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "fastserver")
+    simulation = Simulation(log_messages=5)
+    (one, _), (_, hearing) = simulation.connect(), simulation.connect()
+    for _ in range(2):
+        one.data_received(b"again\n")
+        simulation.loop.tick()
+    assert hearing.sent == b"again\n" * 2
+    assert [record.getMessage().rpartition(": ")[2] for record in caplog.records][-2:] == ["again"] * 2
+
+
+def test_a_write_that_fails_takes_nothing_from_the_next_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation = Simulation(log_messages=0)
+    (one, hearing), (two, _) = simulation.connect(), simulation.connect()
+    with monkeypatch.context() as patch:
+        patch.setattr("support.simulation.Transport.write", lambda *_: 1 / 0)
+        one.data_received(b"lost by a fault of ours\n")
+        with pytest.raises(ZeroDivisionError):
+            simulation.loop.tick()
+    two.data_received(b"whole\n")
+    one.data_received(b"its own\n")
+    simulation.loop.tick()
+    assert hearing.sent == b"whole\n"

@@ -1,0 +1,332 @@
+"""Work and bookkeeping in proportion to what came in: counted, not timed."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.simulation import Simulation
+
+from fastserver.errors import CloseReason
+from fastserver.fanout import flush as flushing
+from fastserver.fanout import merge
+from fastserver.fanout.backlog import OWN, RUN, STRETCH, Segment
+from fastserver.peers.peer import Peer
+
+
+def steps(run: Callable[[], object]) -> int:
+    """Python calls and lines that `run` takes."""
+    count = 0
+
+    def trace(*_: Any) -> Any:
+        nonlocal count
+        count += 1
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        run()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def doubled(run: Callable[[int], Callable[[], object]], size: int) -> float:
+    """How many times the steps it takes for twice the size."""
+    small, large = run(size), run(2 * size)
+    return steps(large) / steps(small)
+
+
+def in_channels(number: int) -> tuple[Simulation, Peer, Any, list[Any]]:
+    simulation = Simulation(log_messages=0)
+    peer, transport = simulation.connect(10)
+    channels = [simulation.server.channel(str(name)) for name in range(number)]
+    return simulation, peer, transport, channels
+
+
+def test_joining_and_leaving_many_channels() -> None:
+    def run(number: int) -> Callable[[], None]:
+        _, peer, _, channels = in_channels(number)
+
+        def go() -> None:
+            for channel in channels:
+                peer.join(channel)
+            for channel in channels:
+                channel.broadcast(b"not for it", exclude=peer)
+            for channel in channels:
+                peer.leave(channel)
+
+        return go
+
+    assert doubled(run, 200) < 2.3
+
+
+def test_catching_up_in_many_channels() -> None:
+    def run(number: int) -> Callable[[], None]:
+        simulation, peer, transport, channels = in_channels(number)
+        for channel in channels:
+            peer.join(channel)
+        peer.send(b"stuck from here on")
+
+        def go() -> None:
+            simulation.loop.tick()
+            for turn in range(3):
+                for channel in channels[:: -1 if turn % 2 else 1]:
+                    channel.broadcast(b"%d" % turn)
+                simulation.loop.tick()
+            transport.give_room(1 << 40)
+            assert transport.sent.count(b"\n") == 3 * number + 1
+
+        return go
+
+    assert doubled(run, 200) < 2.4
+
+
+def test_a_little_at_a_time_in_many_channels() -> None:
+    """One that takes what it can message by message: each costs the channels where something waits no work."""
+
+    def run(number: int) -> Callable[[], None]:
+        simulation, peer, transport, channels = in_channels(number)
+        for channel in channels:
+            peer.join(channel)
+        peer.send(b"stuck from here on")
+        simulation.loop.tick()
+        channels[0].broadcast(b"x" * 200_000)
+        channels[1].broadcast(b"y" * 200_000)
+        simulation.loop.tick()
+
+        def go() -> None:
+            for _ in range(100):
+                transport.give_room(4000)
+                assert transport.get_write_buffer_size()
+
+        return go
+
+    assert doubled(run, 200) < 1.2
+
+
+@pytest.mark.parametrize("count", [100, 200])
+def test_a_handler_that_answers_and_passes_on_merges_by_runs(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """What one peer is to receive costs as many steps as it has runs and frames of its own, not as all have."""
+    taken = 0
+    take = merge.Share.take
+
+    def counting(*arguments: Any) -> Any:
+        nonlocal taken
+        taken += 1
+        return take(*arguments)
+
+    monkeypatch.setattr("fastserver.fanout.merge.Share.take", counting)
+    simulation = Simulation(log_messages=0)
+    known = [simulation.connect() for _ in range(10)]
+    for peer, _ in known:
+        for message in peer.splitter.messages(b"\n" * count, peer):
+            peer.send(b"")
+            message.broadcast()
+    simulation.loop.tick()
+    assert all(len(transport.sent) == 10 * count for _, transport in known)
+    assert taken <= 10 * (2 * count + 20)
+
+
+def test_stalled_peers_look_for_their_own_batches_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[int] = []
+    hears = flushing._hears
+    monkeypatch.setattr(
+        "fastserver.fanout.flush._hears", lambda *given: found.append(len(hears(*given))) or hears(*given)
+    )
+
+    def run(number: int) -> Callable[[], None]:
+        simulation = Simulation(log_messages=0)
+        peers = [simulation.connect(0)[0] for _ in range(number)]
+
+        def go() -> None:
+            for peer in peers:
+                peer.send(b"for it alone")
+            simulation.loop.tick()
+
+        return go
+
+    assert doubled(run, 100) < 2.3
+    assert found == [1] * 300
+
+
+@pytest.mark.parametrize("mode", ["lines", "msgpack"])
+@pytest.mark.parametrize("policy", ["latest", "drop-oldest"])
+def test_many_stuck_peers_have_little_more_split_than_one(
+    monkeypatch: pytest.MonkeyPatch, policy: str, mode: str
+) -> None:
+    def split(peers: int) -> int:
+        """Bytes that splitters are given for stuck peers."""
+        size = 0
+        simulation = Simulation(mode=mode, log_messages=0, max_pending=64 * 1024, slow_consumer=policy)
+        stuck = [simulation.connect(0) for _ in range(peers)]
+        sender, _ = simulation.connect()
+        frames = (b"\n" if mode == "lines" else b"\0\0\0\1\1") * 5000
+        make = type(simulation.server).resplitter
+
+        class Counting:
+            def __init__(self, server: Any) -> None:
+                self.splitter = make(server)
+
+            @property
+            def count(self) -> int:
+                return self.splitter.count
+
+            def feed(self, data: Any) -> bytes:
+                nonlocal size
+                size += len(data)
+                return self.splitter.feed(data)
+
+            def messages(self, frames: bytes, peer: object, most: int = -1, start: int = 0) -> Any:
+                nonlocal size
+                found = self.splitter.messages(frames, peer, most, start)
+                size += found.end - start
+                return found
+
+        monkeypatch.setattr(simulation.server.flush, "_splitter", lambda: Counting(simulation.server))
+        for _ in range(100):
+            sender.data_received(frames)
+            simulation.loop.tick()
+        for peer, transport in stuck:
+            assert peer.dropped[0] > 300_000
+            transport.give_room(1 << 40)
+            figures = peer.figures()
+            assert figures.pending_messages == 0
+            assert figures.messages_out + figures.dropped_messages == 500_000
+        return size
+
+    one, many = split(1), split(40)
+    assert one < 2 * 500_000 * (1 if mode == "lines" else 5)
+    assert many < 2 * one
+
+
+def books(peer: Peer) -> tuple[int, int]:
+    """Bytes of frames that are kept for `peer`, and bytes with what is kept beside them."""
+    assert peer.outbox is not None
+    segments: list[Segment] = [*peer.outbox.segments()]
+    return sum(one.size for one in segments), sum(one.cost for one in segments)
+
+
+def test_what_a_stuck_peer_says_itself_is_kept_in_a_few_bytes_and_counted() -> None:
+    simulation = Simulation(log_messages=0)
+    (stuck, _), (other, _) = simulation.connect(0), simulation.connect()
+    for _ in range(5000):
+        other.data_received(b"\n")
+        stuck.data_received(b"\n")
+        simulation.loop.tick()
+    size, cost = books(stuck)
+    assert size >= 9_990
+    assert stuck.pending_bytes == 5000
+    own = sum(len(row) for one in stuck.outbox.segments() for row in (one.own or {}).values())  # type: ignore[union-attr]
+    assert own <= 3 * 5000
+    assert size + own // 3 * STRETCH <= cost <= size + own // 3 * STRETCH + 20_000 * RUN + 100 * OWN
+    assert sum(peer.kept()[one] for peer in [stuck] for one in peer.kept()) >= cost
+    stuck.transport.give_room(1 << 40)  # type: ignore[attr-defined]
+    assert stuck.figures().messages_out == 5000
+
+
+def test_what_is_kept_beside_frames_counts_for_the_limit_of_memory() -> None:
+    """Empty lines said in turn: more is kept beside them than they have, and `max_memory` holds for it."""
+    limit = 1 << 20
+    simulation = Simulation(log_messages=0, max_memory=limit, max_message=1 << 16)
+    stuck = [simulation.connect(0)[0] for _ in range(20)]
+    simulation.connect()
+    most = 0
+    for turn in range(20_000):
+        peer = stuck[turn % 20]
+        if peer.reason is None:
+            peer.data_received(b"\n")
+        simulation.loop.tick()
+        if turn % 100 == 0:
+            kept: dict[int, int] = {}
+            for one in simulation.server.flush.behind:
+                kept |= one.kept()
+            most = max(most, sum(kept.values()))
+    assert most <= limit + limit // 8
+    assert all(peer.reason in (None, CloseReason.MEMORY) for peer in stuck)
+
+
+def test_runs_are_noted_in_a_few_bytes() -> None:
+    simulation = Simulation(log_messages=0)
+    (stuck, transport), (other, _) = simulation.connect(0), simulation.connect()
+    for message in other.splitter.messages(b"\n" * 5000, other):
+        other.send(b"")
+        message.broadcast()
+    simulation.loop.tick()
+    for message in other.splitter.messages(b"\n" * 5000, other):
+        other.send(b"")
+        message.broadcast()
+    simulation.loop.tick()
+    size, cost = books(stuck)
+    assert cost <= (RUN + 1) * size + 1000
+    transport.give_room(1 << 40)
+    assert transport.sent == b"\n" * 10_000
+
+
+def test_what_a_stuck_peer_says_itself_keeps_no_more_alive_than_its_limit() -> None:
+    limit = 64 * 1024
+    simulation = Simulation(log_messages=0, max_pending=limit)
+    (stuck, transport), (other, hearing) = simulation.connect(0), simulation.connect()
+    other.data_received(b"first\n")
+    simulation.loop.tick()
+    other.data_received(b"second\n")
+    simulation.loop.tick()
+    chunk = b"x" * 9_999 + b"\n"
+    for _ in range(1000):
+        stuck.data_received(chunk)
+        simulation.loop.tick()
+        assert books(stuck)[0] <= 6 * limit
+    assert stuck.reason is None
+    other.data_received(b"third\n")
+    simulation.loop.tick()
+    transport.give_room(1 << 40)
+    assert transport.sent == b"first\nsecond\nthird\n"
+    assert len(hearing.sent) == 1000 * len(chunk)
+    figures = stuck.figures()
+    assert (figures.messages_out, figures.bytes_out, figures.dropped_messages) == (3, len(transport.sent), 0)
+
+
+@pytest.mark.parametrize("policy", ["disconnect", "drop-oldest", "drop-newest", "latest", "block"])
+def test_one_message_may_always_be_pending_whole(policy: str) -> None:
+    simulation = Simulation(log_messages=0, max_pending=64 * 1024, max_message=1 << 20, slow_consumer=policy)
+    sender, _ = simulation.connect()
+    reader, transport = simulation.connect(0)
+    large = b"x" * 600_000 + b"\n"
+    sender.data_received(b"before\n")
+    simulation.loop.tick()
+    for start in range(0, len(large), 200_000):
+        sender.data_received(large[start : start + 200_000])
+        simulation.loop.tick()
+    sender.data_received(b"after\n")
+    simulation.loop.tick()
+    assert reader.reason is None
+    expected = b"before\n" + large + b"after\n"
+    for _ in range(50):
+        transport.give_room(20_000)
+        simulation.loop.tick()
+        simulation.loop.advance(0.01)
+    assert transport.sent == expected
+    assert reader.figures().dropped_messages == 0
+
+
+def test_two_large_messages_are_too_many() -> None:
+    simulation = Simulation(log_messages=0, max_pending=64 * 1024, max_message=1 << 20)
+    sender, _ = simulation.connect()
+    reader, _ = simulation.connect(0)
+    for _ in range(2):
+        sender.data_received(b"x" * 600_000 + b"\n")
+        simulation.loop.tick()
+    assert reader.reason is CloseReason.SLOW_CONSUMER
+
+
+def test_many_small_messages_get_no_more_than_the_limit() -> None:
+    simulation = Simulation(log_messages=0, max_pending=64 * 1024)
+    sender, _ = simulation.connect()
+    reader, _ = simulation.connect(0)
+    for _ in range(3):
+        sender.data_received(b"x" * 999 + b"\n" + (b"y" * 99 + b"\n") * 240)
+        simulation.loop.tick()
+    assert reader.reason is CloseReason.SLOW_CONSUMER

@@ -1,0 +1,133 @@
+"""Work on all peers is done in slices, whatever it is for."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.simulation import Loop, Simulation, Transport
+
+from fastserver import CloseReason
+from fastserver.limits.rounds import AT_ONCE, Rounds, go_over
+from fastserver.peers.peer import Peer
+
+MANY = 3 * AT_ONCE + 50
+
+
+class Turns:
+    """A loop's timer that notes how many calls of something were made in the longest turn of the loop."""
+
+    def __init__(self, simulation: Simulation, monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> None:
+        self.calls = self.longest = 0
+        whole, timer = getattr(owner, name), simulation.loop.call_later
+
+        def counted(*arguments: Any) -> Any:
+            self.calls += 1
+            self.longest = max(self.longest, self.calls)
+            return whole(*arguments)
+
+        def call_later(delay: float, call: Callable[..., object], *arguments: Any) -> Any:
+            def turn() -> None:
+                self.calls = 0
+                call(*arguments)
+
+            return timer(delay, turn)
+
+        monkeypatch.setattr(owner, name, counted)
+        monkeypatch.setattr(simulation.loop, "call_later", call_later)
+        simulation.server.attach(simulation.loop)  # type: ignore[arg-type]
+
+
+def crowd(simulation: Simulation, room: int = 1 << 40) -> list[tuple[Peer, Transport]]:
+    return [simulation.connect(room) for _ in range(MANY)]
+
+
+def test_heartbeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation = Simulation(heartbeat=4.0, message_timeout=None, log_messages=0)
+    turns = Turns(simulation, monkeypatch, Peer, "offered")
+    peers = crowd(simulation)
+    simulation.loop.advance(5.5)
+    assert {bytes(transport.sent) for _, transport in peers} == {b"\n"}
+    assert 0 < turns.longest <= 2 * AT_ONCE
+
+
+def test_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulation = Simulation(idle_timeout=4.0, message_timeout=None, log_messages=0)
+    turns = Turns(simulation, monkeypatch, Peer, "close")
+    peers = crowd(simulation)
+    simulation.loop.advance(5.5)
+    assert {peer.reason for peer, _ in peers} == {CloseReason.IDLE}
+    assert 0 < turns.longest <= AT_ONCE
+
+
+def test_report(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    simulation = Simulation(message_timeout=None, log_messages=0)
+    turns = Turns(simulation, monkeypatch, Peer, "figures")
+    peers = crowd(simulation, room=0)
+    sender, _ = simulation.connect()
+    for _ in range(3):
+        sender.data_received(b"x" * 9 + b"\n")
+        simulation.loop.tick()
+    peers[7][1].give_room(25)
+    with caplog.at_level(logging.INFO, "fastserver"):
+        simulation.server.report()
+        assert "report:" not in caplog.text
+        peers[MANY - 1][1].reset()  # one that leaves before it is looked at, and one after
+        peers[0][1].reset()
+        simulation.connect()  # and one that comes
+        simulation.loop.tick()
+        simulation.loop.advance(0.0)
+    first, *others = [record.getMessage() for record in caplog.records if "report:" in record.getMessage()]
+    assert first == (
+        f"report: {MANY + 1} peers connected, {MANY + 1} since start, 3 messages (30 bytes) in, 2 messages (25 bytes) "
+        f"out, {3 * (MANY - 1) - 2} pending, 3 dropped, 0 connections refused"
+    )
+    assert len(others) == 100
+    assert 0 < turns.longest <= AT_ONCE + 100
+
+
+def test_report_of_few_is_written_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    simulation = Simulation(message_timeout=None)
+    simulation.connect()
+    with caplog.at_level(logging.INFO, "fastserver"):
+        simulation.server.report()
+    assert "report: 1 peers connected" in caplog.text
+
+
+def test_a_look_that_fails_ends_neither_the_round_nor_the_rounds() -> None:
+    loop, seen = Loop(), []
+
+    def look(number: Any) -> None:
+        seen.append(number)
+        if number % AT_ONCE == AT_ONCE - 1:
+            raise RuntimeError
+
+    rounds = Rounds(range(250), 1.0, look)  # type: ignore[arg-type]
+    rounds.watch(loop.call_later)
+    for _ in range(12):
+        with contextlib.suppress(RuntimeError):
+            loop.advance(1.0)
+    assert seen[:250] == list(range(250))
+    assert len(seen) > 500
+
+
+def test_rounds_do_not_overlap() -> None:
+    loop, looked = Loop(), []
+    rounds = Rounds(range(250), 1e-9, looked.append)  # type: ignore[arg-type]
+    rounds.watch(loop.call_later)
+    rounds.watch(loop.call_later)
+    for _ in range(10):
+        assert loop.waiting == 1
+        loop.advance(1e-9)
+    assert looked[:500] == [*range(250), *range(250)]
+
+
+@pytest.mark.parametrize("many", [0, 1, AT_ONCE, AT_ONCE + 1])
+def test_done_at_the_end(many: int) -> None:
+    loop, done = Loop(), []
+    go_over(range(many), lambda _: None, loop.call_later, lambda: done.append(1))  # type: ignore[arg-type]
+    loop.advance(0.0)
+    assert done == [1]

@@ -1,0 +1,366 @@
+"""A load against real servers and bad ones: what it counts is what they did."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+from conftest import Serve
+from support.relay import SIZE, GreetedServer, GreetedWire, Relay, measure, number
+from support.serving import Reader, Writer, serving
+
+from fastserver.client.address import Address
+from fastserver.errors import ConfigError
+from fastserver.load.board import OVER, Board, shared
+from fastserver.load.counting import Counting
+from fastserver.load.errors import LoadError
+from fastserver.load.link import Link
+from fastserver.load.plan import Plan
+from fastserver.load.result import Check, Result
+from fastserver.load.run import Progress, run
+from fastserver.load.wire import WIRES, Role
+
+SHORT = {"duration": 0.2, "check": 0.2, "patience": 0.3}
+
+
+def check_clean(result: Result) -> None:
+    """Everything arrived, in both runs, and there was something."""
+    plan = result.plan
+    assert result.clean
+    assert result.throughput is not None
+    assert result.check is not None
+    for part in (result.throughput, result.check):
+        assert part.messages > 0
+        assert part.deliveries == part.messages * plan.hearers
+        assert part.lost == part.closed == 0
+    assert len(result.throughput.heard) == len(result.throughput.gaps) == plan.receivers
+    assert sum(result.throughput.sent) == result.throughput.messages
+    assert result.check.latency is not None
+
+
+@pytest.mark.parametrize("mode", WIRES)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"subscribers": 1, "batch": 7},
+        {"subscribers": 5, "publishers": 3, "size": "8:2,300:1"},
+        {"all_to_all": 6, "processes": 2},
+        {"all_to_all": 4, "lockstep": True, "processes": 1},
+        {"subscribers": 3, "rate": 400.0, "processes": 2},
+    ],
+    ids=["one", "several", "all-to-all", "lockstep", "rate"],
+)
+def test_our_server(serve: Serve, mode: str, options: dict[str, object]) -> None:
+    """Every message reaches everyone, in every framing."""
+    server = serve("--mode", mode)
+    result = run(Plan(Address("127.0.0.1", server.port), WIRES[mode], **{**SHORT, **options}))  # type: ignore[arg-type]
+    check_clean(result)
+
+
+def test_rate(serve: Serve) -> None:
+    """As many messages are sent as are due before the end, evenly by all publishers."""
+    server = serve()
+    plan = Plan(Address("127.0.0.1", server.port), publishers=2, subscribers=2, batch=5, rate=500.0, **SHORT)  # type: ignore[arg-type]
+    result = run(plan)
+    check_clean(result)
+    assert result.throughput is not None
+    assert result.check is not None
+    assert result.throughput.sent == (50, 50)
+    assert (result.check.rate, result.check.messages) == (500.0, 100)
+    assert result.throughput.overheard == 100
+
+
+def test_echo_and_unix_socket(serve: Serve, tmp_path: Path) -> None:
+    serve("--echo", "--unix", str(tmp_path / "socket"))
+    result = run(Plan(Address(path=str(tmp_path / "socket")), all_to_all=3, echo=True, **SHORT))  # type: ignore[arg-type]
+    check_clean(result)
+    assert result.plan.hearers == 3
+
+
+def test_lockstep_is_in_step() -> None:
+    """No publisher is ever a message ahead of another, or of what was heard."""
+    ahead = []
+
+    class Watched(Relay):
+        def hear(self, line: bytes, sender: Writer) -> None:
+            super().hear(line, sender)
+            if len(line) == SIZE + 1:
+                counts[sender] = counts.get(sender, 0) + 1
+                ahead.append(max(counts.values()) - min([counts.get(writer, 0) for writer in self.writers]))
+
+    counts: dict[Writer, int] = {}
+    plan = {"all_to_all": 3, "lockstep": True, "check": None, "duration": 0.2}
+    result = asyncio.run(measure(Watched(), lambda address: Plan(Address.parse(address), **plan)))  # type: ignore[arg-type]
+    assert result.throughput is not None
+    assert result.throughput.lost == 0
+    assert result.check is None
+    assert ahead
+    assert max(ahead) == 1
+
+
+def test_a_wire_with_everything() -> None:
+    """A greeting, bytes of its own for receivers, answers to publishers, pings: none of it is taken for a message."""
+    server = GreetedServer()
+    options = {"all_to_all": 3, "batch": 3, "processes": 1, **SHORT}
+    result = asyncio.run(measure(server, lambda address: Plan(Address.parse(address), GreetedWire(), **options)))  # type: ignore[arg-type]
+    check_clean(result)
+    assert result.plan.hearers == 3
+    assert result.throughput is not None
+    assert result.throughput.overheard == 0
+    assert not server.pinged
+    assert sorted(set(server.hellos)) == [
+        b"HELLO %s %d\n" % one for one in [*((b"receive", n) for n in (3, 4, 5)), *((b"send", n) for n in (0, 1, 2, 6))]
+    ]
+
+
+# --- servers that do it badly
+
+
+def checked(relay: Relay) -> tuple[Result, Check]:
+    """The result for three subscribers, and its check, which was the last run."""
+
+    def plan(address: str) -> Plan:
+        return Plan(Address.parse(address), subscribers=3, rate=300.0, batch=2, **SHORT)  # type: ignore[arg-type]
+
+    result = asyncio.run(measure(relay, plan))
+    assert result.check is not None
+    assert result.check.messages == len(relay.lines) == 60
+    return result, result.check
+
+
+def test_loss() -> None:
+    """Each message that a subscriber did not get is counted, in both runs."""
+
+    def drop(line: bytes) -> Iterable[bytes]:
+        return [] if len(relay.lines) % 10 == 0 else [line]
+
+    relay = Relay(drop)
+    result, check = checked(relay)
+    assert (check.lost, check.deliveries) == (3 * 6, 3 * 54)
+    assert check.reordered == check.duplicated == check.foreign == 0
+    assert result.throughput is not None
+    assert (result.throughput.lost, result.throughput.deliveries) == (3 * 6, 3 * 54)
+    assert not result.clean
+
+
+def test_reordering() -> None:
+    """A message that comes after a later one of its publisher is counted, and is not lost."""
+    held: list[bytes] = []
+
+    def swap(line: bytes) -> Iterable[bytes]:
+        if len(relay.lines) % 10 == 3:
+            held.append(line)
+            return []
+        return [line, *(held.pop() for _ in held[:])]
+
+    relay = Relay(swap)
+    result, check = checked(relay)
+    assert check.reordered == 3 * 6
+    assert (check.lost, check.duplicated, check.foreign) == (0, 0, 0)
+    assert not result.clean
+
+
+@pytest.mark.parametrize(
+    ("treat", "found"),
+    [
+        (lambda line: [line, line], {"duplicated": 180}),
+        (lambda line: [line.replace(b"x", b"y", 1)], {"foreign": 180, "lost": 180}),
+        (lambda line: [line, b"hello!\n"], {"foreign": 180}),
+        (lambda line: [line[:-7] + b"zzzzzz\n", line], {"foreign": 180}),
+    ],
+    ids=["twice", "altered", "of others", "with a stamp out of range"],
+)
+def test_what_is_not_as_it_was_sent(treat: Callable[[bytes], Iterable[bytes]], found: dict[str, int]) -> None:
+    result, check = checked(Relay(treat))
+    wrong = {name: getattr(check, name) for name in ("lost", "reordered", "duplicated", "foreign")}
+    assert {name: count for name, count in wrong.items() if count} == found
+    assert not result.clean
+
+
+def test_latency_counts_from_when_a_message_was_due() -> None:
+    """Nothing is passed on before the last message of the run, which is due 0.1975 s after the first."""
+    held: list[bytes] = []
+
+    def hold(line: bytes) -> Iterable[bytes]:
+        if number(line) == 0:
+            held.clear()
+        held.append(line)
+        return held if len(held) == 80 else []
+
+    def plan(address: str) -> Plan:
+        return Plan(Address.parse(address), subscribers=1, rate=400.0, duration=0.2, check=0.2, patience=2.0)
+
+    result = asyncio.run(measure(Relay(hold), plan))
+    assert result.check is not None
+    assert result.check.latency is not None
+    assert result.check.deliveries == 80
+    assert result.check.latency.max >= 0.1975
+    assert result.check.latency.p50 >= 0.095
+
+
+def test_connections_that_are_closed() -> None:
+    """They are counted, and so is what they miss; the others go on."""
+
+    def close(line: bytes) -> Iterable[bytes]:
+        if len(relay.lines) == 30:
+            relay.writers[-1].close()
+        return [line]
+
+    relay = Relay(close)
+    result, check = checked(relay)
+    assert check.closed == 1
+    assert check.messages == 60
+    assert 2 * 60 <= check.deliveries < 3 * 60
+    assert not result.clean
+
+
+def test_nobody_is_left() -> None:
+    """When all subscribers were closed, the run ends."""
+
+    async def close(reader: Reader, writer: Writer) -> None:
+        await relay(reader, writer)
+
+    def all_closed(line: bytes) -> Iterable[bytes]:
+        for writer in relay.writers:
+            writer.close()
+        return []
+
+    relay = Relay(all_closed)
+    plan = {"subscribers": 2, "duration": 3600.0, "check": None, "patience": 0.3}
+    result = asyncio.run(measure(close, lambda address: Plan(Address.parse(address), **plan)))  # type: ignore[arg-type]
+    assert result.throughput is not None
+    assert result.throughput.closed == 3
+    assert not result.clean
+
+
+def test_a_server_that_stops_reading() -> None:
+    """The run ends, though its publisher could not even send what it began."""
+    blocked = asyncio.Event()
+
+    async def stop_reading(reader: Reader, writer: Writer) -> None:
+        writers.append(writer)
+        while line := await reader.readline():
+            if len(line) > SIZE:
+                writer.transport.pause_reading()  # type: ignore[attr-defined]
+                await blocked.wait()
+                return
+            for other in writers:
+                if other is not writer:
+                    other.write(line)
+
+    writers: list[Writer] = []
+
+    async def main() -> Result:
+        async with serving(stop_reading, limit=2**26) as address:
+            plan = Plan(Address.parse(address), subscribers=1, size="16MiB", check=None, duration=0.2, patience=0.3)
+            result = await asyncio.to_thread(run, plan)
+            blocked.set()
+            return result
+
+    result = asyncio.run(main())
+    assert result.throughput is not None
+    assert result.throughput.deliveries == 0
+
+
+# --- before it begins
+
+
+def test_unreachable() -> None:
+    async def nothing(reader: Reader, writer: Writer) -> None: ...
+
+    async def main() -> str:
+        async with serving(nothing) as address:
+            return address
+
+    address = asyncio.run(main())  # was free a moment ago
+    with pytest.raises(LoadError, match=f"^{address}: Connection refused$"):
+        run(Plan(Address.parse(address)))
+
+
+def test_refused() -> None:
+    """What a protocol's server says against us ends the load."""
+
+    async def refuse(reader: Reader, writer: Writer) -> None:
+        await reader.readline()
+        writer.write(b"NO\n")
+        await reader.read()
+
+    with pytest.raises(LoadError, match=r"^127\.0\.0\.1:\d+: it does not let us in$"):
+        asyncio.run(measure(refuse, lambda address: Plan(Address.parse(address), GreetedWire(), check=None)))
+
+
+def test_wrong_mode(serve: Serve) -> None:
+    server = serve("--mode", "msgpack")
+    with pytest.raises(LoadError, match=r": the server closed a connection that published; does it speak lines\?$"):
+        run(Plan(Address("127.0.0.1", server.port)))
+
+
+# --- as a library
+
+
+def test_hooks(serve: Serve) -> None:
+    """`begun` comes before the first message, `ended` when all were heard; the server's time is that between them."""
+    server = serve("--log-messages", "0")
+    calls: list[str] = []
+    seen: list[Progress] = []
+    plan = Plan(Address("127.0.0.1", server.port), check=None, duration=0.5, pid=server.process.pid)
+    result = run(plan, begun=lambda: calls.append("begun"), ended=lambda: calls.append("ended"), progress=seen.append)
+    assert calls == ["begun", "ended"]
+    assert {one.step for one in seen} == {"connecting", "throughput"}
+    assert result.throughput is not None
+    assert result.throughput.server is not None
+    assert result.throughput.server > 0
+    assert result.throughput.server_per_delivery == result.throughput.server / result.throughput.deliveries
+
+
+def test_stop(serve: Serve) -> None:
+    """What was measured until then is the result; there is no check."""
+    server = serve()
+    stopping: list[Progress] = []
+
+    def progress(one: Progress) -> None:
+        if one.step == "throughput":
+            stopping.append(one)
+
+    plan = Plan(Address("127.0.0.1", server.port), subscribers=2, duration=3600.0)
+    result = run(plan, progress=progress, stop=lambda: bool(stopping))
+    assert result.stopped
+    assert result.check is None
+    assert result.throughput is not None
+    assert result.throughput.deliveries == 2 * result.throughput.messages > 0
+    assert result.throughput.seconds < 3600
+
+
+def test_no_such_process() -> None:
+    with pytest.raises(ConfigError, match=r"^--pid: 4194304 is not allowed: there is no such process; "):
+        run(Plan(pid=2**22))
+
+
+def test_what_came_before_a_write_failed_counts() -> None:
+    """A connection that the server has closed is read to its end, though it is sending that meets it."""
+
+    class Traffic(Counting):
+        def _lose(self, link: Link) -> None:
+            super()._lose(link)
+            self.board.orders[OVER] = 1
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        host, port = listening.getsockname()
+        ours = socket.create_connection((host, port))
+        theirs, _ = listening.accept()
+        control, other = socket.socketpair()
+        with ours, control, other:
+            plan = Plan(Address(host, port), WIRES["lines"], all_to_all=2, check=None)
+            link = Link((socket.AF_INET, (host, port)), 0, Role.BOTH, plan.wire, ours)
+            start = time.monotonic_ns()
+            traffic = Traffic(plan, Board(shared(2)), [link], control.fileno(), start)
+            theirs.sendall(b"x" * 650)
+            ours.send(b"never read")
+            theirs.recv(1)
+            theirs.close()
+            traffic.run(start, start + 10_000_000_000)
+            assert link.heard == 650
