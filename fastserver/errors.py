@@ -11,6 +11,7 @@ How a connection ended is a `CloseReason`, not an exception.
 from __future__ import annotations
 
 from enum import Enum
+from typing import Final
 
 
 class FastserverError(Exception):
@@ -70,3 +71,7 @@ class CloseReason(str, Enum):
 
     def __str__(self) -> str:
         return self.value
+
+
+UNHEARD: Final = (CloseReason.KICKED, CloseReason.HANDLER_ERROR, CloseReason.MEMORY)
+"""Close reasons after which no more of what a peer sent before is handled."""

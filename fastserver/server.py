@@ -34,6 +34,7 @@ from fastserver.log.log import Log, summary
 from fastserver.log.report import listening, report, skipped, stopped
 from fastserver.once import Once
 from fastserver.peers.figures import Figures
+from fastserver.peers.hub import Hub
 from fastserver.peers.link import SocketLink
 from fastserver.peers.listening import Pipe
 from fastserver.peers.peer import CLOSE_TIMEOUT, Peer
@@ -118,9 +119,35 @@ class Server:
         self.timeouts = Timeouts(self.config, self.peers, self.slow_consumers)
         self.heartbeat = Heartbeat(self)
         self.vanished = Vanished(self)
-        self.unread = Unread(self)
+        self.unread = Unread()
         self.rates = Rates(self)
         self._half_closed = HalfClosed()
+        self.hub: Hub[Peer] = Hub(
+            config=self.config,
+            flush=self.flush,
+            channels=self.channels,
+            everyone=self.everyone,
+            link=self.link,
+            framing=self.framing,
+            splitter=self.resplitter,
+            frame=self.frame,
+            frame_packed=self.frame_packed,
+            ext_hook=self.ext_hook,
+            call_threadsafe=self.call_threadsafe,
+            connected=self.connected,
+            received=self.receive,
+            relay=self.relay_message,
+            half_closed=self.half_closed,
+            disconnected=self.disconnected,
+            pacing=self.pacing,
+            take=self.slow_consumers.take,
+            check_memory=self.memory.check,
+            slow=self.slow_consumers.lasting,
+            unread=self.unread,
+            number=self.peers.number,
+            skipped=self.peers.skipped,
+            listening=self.listening,
+        )
         self._ceiling = descriptors.ceiling()
         self._refused = 0
         self._started = False
@@ -163,6 +190,8 @@ class Server:
         self.time = self.timeouts.time = loop.time
         self.call_later = self.timeouts.call_later = loop.call_later
         self.log = Log(self.config.log_messages, self.config.mode != "lines", loop.call_later, self.content_level)
+        self.hub.time, self.hub.call_later, self.hub.log = loop.time, loop.call_later, self.log
+        self.unread.call_later = loop.call_later
         self.flush.time = loop.time
         self.flush.call_soon = loop.call_soon
         self.flush.call_later = loop.call_later
@@ -365,7 +394,7 @@ class Server:
 
     def accept(self, listener: Listener) -> Peer:
         """A peer for the next connection to `listener`."""
-        peer = Peer(self, self.splitter() if listener.role.heard else DISCARD, listener.role)
+        peer = Peer(self.hub, self.splitter() if listener.role.heard else DISCARD, listener.role)
         if listener.path is not None:
             peer.address = f"unix:{listener.path}"
         return peer
@@ -413,7 +442,7 @@ class Server:
 
     def receive(self, peer: Peer, frames: bytes, messages: int) -> None:
         """`peer` sent `frames`, complete, that many messages."""
-        self.log.messages(peer, peer.splitter, frames, messages)
+        self.log.messages(peer.id, peer.address, peer.splitter, frames, messages)
         if self.handlers.hear:
             self.handlers.received(peer, frames, messages)
         else:

@@ -72,7 +72,7 @@ class Channel(Collector):
 
         server = self._serving
         server.check_runs()
-        return Listening(server, self)
+        return Listening(server.hub, self)
 
     def _broadcast(self, frame: bytes, excluded: tuple[Peer, ...]) -> None:
         flush = self._serving.flush
@@ -95,7 +95,7 @@ class Channel(Collector):
         for peer in peers:
             if not isinstance(peer, Endpoint):
                 raise TypeError(f"exclude is a peer, or several, not {type(peer).__name__}")
-            if peer._server is not self._server:
+            if peer.hub is not self._serving.hub:
                 raise ValueError(f"exclude: {peer!r} is connected to another server than that of the channel")
         return cast("tuple[Peer, ...]", peers)
 
@@ -104,10 +104,9 @@ class Channel(Collector):
         """Whether peers join it; not if it is for what is sent to one alone."""
         return self._server is not None
 
-    def check_of(self, server: Server) -> None:
-        """Raises ValueError if it is no channel of `server`."""
-        if self._server is not server:
-            _ = self._serving
+    def check_of(self, hub: object) -> None:
+        """Raises ValueError if it is no channel of the server of `hub`."""
+        if self._serving.hub is not hub:
             raise ValueError(f"channel {self.name!r} is one of another server")
 
     @property

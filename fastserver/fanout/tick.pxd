@@ -21,7 +21,7 @@ cdef class Tick:
     cdef public set behind
     cdef public double room
     cdef public bint shown, skips, _noted, _scheduled, _writing
-    cdef public list _dirty, _resting, _stalled, _broken
+    cdef public list brakes, _dirty, _resting, _stalled, _broken
     cdef public Stretch _stretch
     cdef public long long published, hold_at, most, _order, _flushed, _largest, _speaker
     cdef public Py_ssize_t _pieces

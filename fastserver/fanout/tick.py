@@ -73,6 +73,7 @@ class Tick:
         "_writing",
         "began",
         "behind",
+        "brakes",
         "call_later",
         "call_soon",
         "hold_at",
@@ -99,6 +100,8 @@ class Tick:
         """Peers that have not taken all they were offered."""
         self.room = float("inf")
         """Bytes that can be received and flushed before what is held for peers is to be added up."""
+        self.brakes: list[Any] = []
+        """The brakes that are active (see fastserver/peers/hub.py): each looks at every read."""
         self.began = 0.0
         """Loop time at which something was first collected in this tick, seconds."""
         self.published = 0

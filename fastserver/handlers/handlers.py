@@ -21,8 +21,8 @@ from contextvars import Context, copy_context
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from fastserver.errors import CloseReason
-from fastserver.handlers.inbox import FIRST, LIST, TURN, UNHEARD, Inbox, lists
+from fastserver.errors import UNHEARD, CloseReason
+from fastserver.handlers.inbox import FIRST, LIST, TURN, Inbox, lists
 
 if TYPE_CHECKING:
     from fastserver.framing.framing import Message, Messages

@@ -15,17 +15,13 @@ from contextvars import Context, ContextVar, copy_context
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from fastserver.errors import CloseReason
+from fastserver.errors import UNHEARD
 from fastserver.fanout.pause import Pause
 
 if TYPE_CHECKING:
     from fastserver.framing.framing import Messages
     from fastserver.handlers.handlers import Handlers
     from fastserver.peers.peer import Peer
-
-UNHEARD: Final = (CloseReason.KICKED, CloseReason.HANDLER_ERROR, CloseReason.MEMORY)
-"""Close reasons after which no more of what a peer sent before is handled."""
-
 
 LIST: Final = 500
 """Messages handled at a time. More than 700 in a list set off the garbage collector, and are out of the reach of the

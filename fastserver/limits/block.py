@@ -65,11 +65,6 @@ class Block:
         # Of those behind at the last such time: what they had taken, and for how long senders had waited by then.
         self._behind: dict[Peer, tuple[int, float]] = {}
 
-    @property
-    def active(self) -> bool:
-        """Whether senders wait: each is to `rest` after a read."""
-        return bool(self._slow)
-
     def wait_for(self, peer: Peer) -> None:
         """`peer` is over its limit."""
         if peer not in self._slow:
@@ -77,6 +72,7 @@ class Block:
             if not self._slow:
                 self._since = now
                 self._note_behind()
+                self._server.flush.brakes.append(self)
             self._slow[peer] = self._wait(peer, now)
             self._resting.pop(peer, None)
             peer.resume_reading(Pause.BLOCK)
@@ -92,6 +88,7 @@ class Block:
     def release(self, peer: Peer) -> None:
         """`peer` is waited for no more."""
         if self._slow.pop(peer, None) is not None and not self._slow:
+            self._server.flush.brakes.remove(self)
             self._waited += self._server.time() - self._since
             resting, self._resting = self._resting, {}
             for sender in resting:
@@ -103,8 +100,8 @@ class Block:
         self._resting.pop(peer, None)
         self._behind.pop(peer, None)
 
-    def rest(self, sender: Peer) -> None:
-        """Read `sender` no further, unless it is waited for itself."""
+    def after_read(self, sender: Peer, size: int, messages: int) -> None:
+        """Pause the reading of `sender`, unless it is waited for itself."""
         if self._slow and sender not in self._slow and sender.reason is None:
             self._resting[sender] = None
             sender.pause_reading(Pause.BLOCK)

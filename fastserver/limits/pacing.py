@@ -28,11 +28,11 @@ from heapq import heapify, heappop, heappush, heapreplace
 from logging import WARNING
 from typing import TYPE_CHECKING, Final
 
+from fastserver.errors import UNHEARD
 from fastserver.fanout.backlog import whole
 from fastserver.fanout.pause import Pause
 from fastserver.fanout.reads import READ_SIZE
 from fastserver.fanout.tick import NEVER
-from fastserver.handlers.inbox import UNHEARD
 from fastserver.limits.budget import Budget, payer
 
 if TYPE_CHECKING:
@@ -147,6 +147,8 @@ class Pacing:
         elif self._budget.left(payer(peer), now) > 0:
             one = self._waited[peer] = Waited(peer, now, self._held)
             heappush(self._dues, (self._due(peer), peer.id, one))
+            if self not in self._server.flush.brakes:
+                self._server.flush.brakes.append(self)
             self._measure()
 
     def forget(self, peer: Peer) -> None:
@@ -161,6 +163,8 @@ class Pacing:
         if not self._waited:
             self._dues.clear()
             self._server.flush.hold_at = NEVER
+            if self in self._server.flush.brakes:
+                self._server.flush.brakes.remove(self)
         self._release_soon()
 
     def waits_for(self, peer: Peer) -> bool:
@@ -182,8 +186,8 @@ class Pacing:
         if not self._releasing:
             self._release()
 
-    def heard(self, sender: Peer, size: int) -> None:
-        """`sender` was read, `size` bytes. If the next would have to be held, do not read it before its turn."""
+    def after_read(self, sender: Peer, size: int, messages: int) -> None:
+        """Pause the reading of `sender`, of which `size` bytes were read, if the next would have to be held."""
         if sender in self._called:
             self._called.discard(sender)
             self._release_soon()

@@ -92,7 +92,7 @@ class SlowConsumers:
             missed = peer.dropped[0] - episode.told
             if missed and self._notify:
                 episode.told += missed
-                peer.tell(notice.missed(self._server, missed))
+                peer.tell(notice.missed(self._server.hub, missed))
                 self._server.flush.run()
         taken = self._server.flush.take(peer)
         missed = peer.dropped[0] - episode.told
@@ -100,7 +100,7 @@ class SlowConsumers:
             return taken
         episode.told += missed
         parts, messages = taken or ((), 0)
-        word = notice.missed(self._server, missed)
+        word = notice.missed(self._server.hub, missed)
         peer.offer(1, len(word))
         return (word, *parts), messages + 1
 

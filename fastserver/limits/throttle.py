@@ -55,6 +55,8 @@ class Rates:
         self._limits = config.max_messages_per_second, config.max_bytes_per_second
         self._burst = config.burst
         self._origins: OrderedDict[str, Used] = OrderedDict()
+        if self._limits != (None, None):
+            server.flush.brakes.append(self)
 
     def __len__(self) -> int:
         """Origins that are remembered."""
@@ -65,6 +67,11 @@ class Rates:
         if self._limits != (None, None):
             peer.throttle = Throttle(self._server, self, peer)
             peer.throttle.begin()
+
+    def after_read(self, peer: Peer, size: int, messages: int) -> None:
+        """Pause the reading of `peer`, of which that much was read, if it is over a rate."""
+        if peer.throttle is not None:
+            peer.throttle.spend(messages, size)
 
     def new(self) -> Used:
         """What someone has used who is new."""
@@ -110,7 +117,7 @@ class Throttle:
         """It is there; if its origin is in debt, it is not read for now."""
         now = self._server.time()
         if self._used(now).debt(now):
-            self._doorway = Doorway(self._server, self._peer)
+            self._doorway = Doorway(self._peer)
             self._pause()
 
     def spend(self, messages: int, size: int) -> None:

@@ -12,7 +12,6 @@ from fastserver.log.escape import escape
 
 if TYPE_CHECKING:
     from fastserver.framing.framing import Splitter
-    from fastserver.peers.peer import Peer
 
 SHOWN: Final = 200
 """Bytes of a message shown in the log."""
@@ -66,8 +65,8 @@ class Log:
         """A line with a traceback, because of `error`, which the template calls `%(error)s`."""
         self._line(logging.ERROR, kind, {**fields, "error": summary(error)}, error)
 
-    def messages(self, peer: Peer, splitter: Splitter, frames: bytes, count: int) -> None:
-        """A line for each message in `frames`, as far as this second has room."""
+    def messages(self, id: int, address: str, splitter: Splitter, frames: bytes, count: int) -> None:
+        """A line for each message in `frames`, sent by the peer `id` at `address`, as far as this second has room."""
         if self._spent:  # the usual case under load: nothing but two sums
             self._more_messages += count
             self._more_bytes += len(frames)
@@ -79,9 +78,9 @@ class Log:
         if shown:
             self._room -= shown
             self._spent = not self._room
-            for message in splitter.messages(frames, peer, shown):
+            for message in splitter.messages(frames, None, shown):
                 text = show(message.payload, self._binary)
-                logger.log(self._content, MESSAGE, {"id": peer.id, "address": peer.address, "text": text})
+                logger.log(self._content, MESSAGE, {"id": id, "address": address, "text": text})
                 self._more_bytes -= len(message.frame)
         self._more_bytes += len(frames)
         self._more_messages += count - shown

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from fastserver.fanout.batch import Collector
     from fastserver.fanout.outbox import Outbox
     from fastserver.framing.framing import Splitter
-    from fastserver.server import Server
+    from fastserver.peers.hub import Hub
+    from fastserver.peers.peer import Peer
 
 NOTHING: Final[tuple[Sequence[Part], int]] = ((), 0)
 """No parts, with no messages in them."""
@@ -34,10 +35,10 @@ class Account(Endpoint):
     __slots__ = ("_dropped", "_held", "_members", "_offered", "outbox", "skipped", "transport", "unsent")
 
     transport: asyncio.Transport
-    _server: Server
+    hub: Hub[Peer]
 
-    def __init__(self, server: Server, splitter: Splitter) -> None:
-        super().__init__(server, splitter)
+    def __init__(self, hub: Hub[Peer], splitter: Splitter) -> None:
+        super().__init__(hub, splitter)
         self._members: tuple[Member, ...] | dict[Collector, Member] = ()  # a dict, where they are more than `FEW`
         self.outbox: Outbox | None = None
         """What waits for it and its link was not given; None while it keeps up."""
@@ -53,7 +54,7 @@ class Account(Endpoint):
     @property
     def link(self) -> Link:
         """Its way to the kernel."""
-        return TRANSPORT if self.descriptor < 0 else self._server.link
+        return TRANSPORT if self.descriptor < 0 else self.hub.link
 
     @property
     def held(self) -> Sequence[Part]:

@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fastserver.peers.peer import Peer
-    from fastserver.server import Server
 
 
 class Doorway(asyncio.Protocol):
     """In the place of `peer`, which is connected, until it is let through."""
 
-    def __init__(self, server: Server, peer: Peer) -> None:
+    def __init__(self, peer: Peer) -> None:
         self.held = b""
         """What was read."""
-        self._server = server
         self._peer = peer
         peer.transport.set_protocol(self)
 
@@ -39,9 +37,10 @@ class Doorway(asyncio.Protocol):
         self.held += data
         self._peer.transport.resume_reading()  # the loop of Python 3.10 reads on, and believes that it is paused
         self._peer.transport.pause_reading()
-        self._server.flush.room -= len(data)
-        if self._server.flush.room < 0:
-            self._server.memory.check()
+        hub = self._peer.hub
+        hub.flush.room -= len(data)
+        if hub.flush.room < 0:
+            hub.check_memory()
 
     def eof_received(self) -> bool:
         self.let_through()  # without data, or it would not have been read so far

@@ -9,7 +9,7 @@ cdef Py_ssize_t FULL_READ
 
 
 cdef class Endpoint:
-    cdef public object reason, throttle, splitter, last_message, _server
+    cdef public object address, reason, throttle, splitter, last_message, hub
     cdef public _batch.Member member
     cdef public _tick.Tick _tick
     cdef public long long id, messages_in, bytes_in

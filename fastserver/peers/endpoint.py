@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fastserver.fanout.batch import Member
     from fastserver.fanout.tick import Tick
     from fastserver.framing.framing import Splitter
-    from fastserver.limits.throttle import Throttle
+    from fastserver.peers.hub import Hub, Rate
 
 FULL_READ: Final = READ_SIZE
 """A number of C where this is compiled."""
@@ -29,15 +29,16 @@ class Endpoint:
         "_clock",
         "_closing",
         "_paused",
-        "_server",
         "_since",
         "_tick",
+        "address",
         "bytes_in",
         "closed",
         "descriptor",
         "ended",
         "error",
         "finished",
+        "hub",
         "id",
         "last_message",
         "member",
@@ -48,14 +49,16 @@ class Endpoint:
         "throttle",
     )
 
-    def __init__(self, server: Any, splitter: Splitter) -> None:
+    def __init__(self, hub: Hub[Any], splitter: Splitter) -> None:
         self.id = 0
         """Its number; the server gives each peer another."""
+        self.address = ""
+        """Where it is: `127.0.0.1:53412`, `unix:/run/feed.sock`."""
         self.reason: CloseReason | None = None
         """Why it is closing or closed; None while it is heard."""
         self.member: Member | None = None
         """It, in the channel that everyone is in who hears."""
-        self.throttle: Throttle | None = None
+        self.throttle: Rate | None = None
         """What keeps it to its rates, if there are any."""
         self.splitter = splitter
         self.descriptor = -1
@@ -74,8 +77,9 @@ class Endpoint:
         self.bytes_in = 0
         self.last_message: float | None = None
         """Loop time of its last read that completed a message, seconds."""
-        self._server = server
-        self._tick: Tick = server.flush
+        self.hub = hub
+        """What it shares with the other peers of its server."""
+        self._tick: Tick = hub.flush
         self._closing = False
         self._paused: int = Pause.NONE
         # While it is read, how much `read_time` is behind the loop's, seconds; while it is not, where that stands.
@@ -103,16 +107,16 @@ class Endpoint:
                 self._pace(frames, messages)
             elif tick.relaying is None:
                 self.last_message = tick.time()
-                self._server.receive(self, frames, messages)
+                self.hub.received(self, frames, messages)
             else:
                 if tick.shown:
-                    self._server.log.messages(self, self.splitter, frames, messages)
+                    self.hub.log.messages(self.id, self.address, self.splitter, frames, messages)
                 tick.pass_on(self.id, self.member, frames, messages)
                 self.last_message = tick.began
         if tick.skips and self.splitter.skipped:
             messages += self._skipped()
         tick.room -= size
-        if size >= FULL_READ or tick.behind or self.throttle is not None or tick.room < 0:
+        if size >= FULL_READ or tick.brakes or tick.room < 0:
             self._brake(size, messages)
 
     def _is_web_page(self, frames: bytes) -> bool:

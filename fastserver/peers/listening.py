@@ -21,7 +21,7 @@ from fastserver.peers.peer import Peer
 if TYPE_CHECKING:
     from fastserver.fanout.channel import Channel
     from fastserver.framing.framing import Message
-    from fastserver.server import Server
+    from fastserver.peers.hub import Hub
 
 ROOM: Final = 64 * 1024
 """Bytes in the pipe from which on its peer is behind."""
@@ -30,12 +30,11 @@ ROOM: Final = 64 * 1024
 class Pipe(asyncio.Transport):
     """The transport of a peer that is no connection: what is written is kept until it is taken."""
 
-    def __init__(self, peer: Peer, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, peer: Peer) -> None:
         super().__init__()
         self.more = asyncio.Event()
         """There is something to take, or the end."""
         self._peer = peer
-        self._loop = loop
         self._parts: deque[bytes] = deque()
         self._size = 0
         self._room: float = ROOM
@@ -72,7 +71,7 @@ class Pipe(asyncio.Transport):
         if not self._closing:
             self._closing = True
             self.more.set()
-            self._loop.call_soon(self._peer.connection_lost, None)
+            self._peer.hub.flush.call_soon(self._peer.connection_lost, None)
 
     def abort(self) -> None:
         self._parts.clear()
@@ -107,19 +106,19 @@ class Listening:
     too slow.
     """
 
-    def __init__(self, server: Server, channel: Channel) -> None:
-        peer = Peer(server, DISCARD, Role.RECEIVE)
-        peer.id = server.peers.number()
+    def __init__(self, hub: Hub[Peer], channel: Channel) -> None:
+        peer = Peer(hub, DISCARD, Role.RECEIVE)
+        peer.id = hub.number()
         peer.address = f"listening to {channel.name!r}"
         self._peer = peer
-        self._pipe = Pipe(peer, server.loop)
-        self._splitter = server.resplitter()
+        self._pipe = Pipe(peer)
+        self._splitter = hub.splitter()
         self._messages: Iterator[Message[None]] = iter(())
         peer.transport = self._pipe
         peer.began()
-        server.flush.run()  # what was broadcast before is not for it
+        hub.flush.run()  # what was broadcast before is not for it
         peer.add(channel)
-        server.listening[peer] = self._pipe
+        hub.listening[peer] = self._pipe
 
     def __aiter__(self) -> Listening:
         return self

@@ -18,22 +18,22 @@ import msgpack
 
 if TYPE_CHECKING:
     from fastserver.errors import CloseReason
-    from fastserver.server import Server
+    from fastserver.peers.hub import Hub
 
 LONGEST: Final = 1024
 """Bytes a notice may have; `max_message` is for what peers send."""
 
 
-def missed(server: Server, messages: int) -> bytes:
+def missed(hub: Hub[Any], messages: int) -> bytes:
     """The frame that says how many messages a peer missed."""
-    return _frame(server, {"fastserver": "missed", "messages": messages})
+    return _frame(hub, {"fastserver": "missed", "messages": messages})
 
 
-def closing(server: Server, reason: CloseReason) -> bytes:
+def closing(hub: Hub[Any], reason: CloseReason) -> bytes:
     """The frame that says why a peer is closed."""
-    return _frame(server, {"fastserver": "closing", "reason": reason.value})
+    return _frame(hub, {"fastserver": "closing", "reason": reason.value})
 
 
-def _frame(server: Server, value: dict[str, Any]) -> bytes:
-    payload = json.dumps(value).encode() if server.config.mode == "lines" else msgpack.packb(value)
-    return server.framing.splitter(LONGEST).frame(payload)
+def _frame(hub: Hub[Any], value: dict[str, Any]) -> bytes:
+    payload = json.dumps(value).encode() if hub.config.mode == "lines" else msgpack.packb(value)
+    return hub.framing.splitter(LONGEST).frame(payload)

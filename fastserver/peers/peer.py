@@ -9,13 +9,12 @@ from logging import WARNING
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from fastserver.config.listener import Role
-from fastserver.errors import CloseReason, FrameError
+from fastserver.errors import UNHEARD, CloseReason, FrameError
 from fastserver.fanout.backlog import Part
 from fastserver.fanout.batch import Member
 from fastserver.fanout.channel import Channel
 from fastserver.fanout.pause import Pause
 from fastserver.fanout.reads import READ_SIZE
-from fastserver.handlers.inbox import UNHEARD
 from fastserver.peers import notice
 from fastserver.peers.account import NOTHING, Account
 from fastserver.peers.figures import Figures
@@ -26,8 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from fastserver.framing.framing import Splitter
-    from fastserver.handlers.inbox import Inbox
-    from fastserver.server import Server
+    from fastserver.peers.hub import Hub, Inbox
 
 ACKNOWLEDGED_AFTER: Final = 0.02
 """Seconds after which a peer that is to be closed is asked again whether it has taken everything."""
@@ -46,17 +44,14 @@ class Peer(Account, asyncio.Protocol):
         "__weakref__",
         "_deadline",
         "_direct",
-        "address",
         "data",
         "inbox",
         "origin",
         "role",
     )
 
-    def __init__(self, server: Server, splitter: Splitter, role: Role = Role.BOTH) -> None:
-        super().__init__(server, splitter)
-        self.address = ""
-        """Where it is: `127.0.0.1:53412`, `unix:/run/feed.sock`."""
+    def __init__(self, hub: Hub[Peer], splitter: Splitter, role: Role = Role.BOTH) -> None:
+        super().__init__(hub, splitter)
         self.role = role
         """Whether it is heard, hears, or both."""
         self.data: Any = None
@@ -83,27 +78,27 @@ class Peer(Account, asyncio.Protocol):
         if self.ended:
             return "half-closed"
         last = self._since if self.last_message is None else self.last_message
-        return "idle" if self._server.time() - last >= self._server.config.idle_after else "active"
+        return "idle" if self.hub.time() - last >= self.hub.config.idle_after else "active"
 
     def send(self, value: Any) -> bool:
         """Send one message to it alone: bytes-like in lines mode, any packable value in the msgpack modes.
 
         False if it is closed, or does not hear. Raises `TypeError` or `ValueError` for what cannot be a message.
         """
-        return self._send(self._server.frame(value))
+        return self._send(self.hub.frame(value))
 
     def send_packed(self, payload: bytes) -> bool:
         """Send one message that is packed already, as `send` does."""
-        return self._send(self._server.frame_packed(payload))
+        return self._send(self.hub.frame_packed(payload))
 
     def send_threadsafe(self, value: Any) -> None:
         """`send` from another thread. Raises as `send` does; whether it is closed is not told."""
-        self._server.call_threadsafe(self._send, self._server.frame(value))
+        self.hub.call_threadsafe(self._send, self.hub.frame(value))
 
     @property
     def channels(self) -> list[Channel]:
         """The channels that it joined, in that order; those that it was in at its end, once it is closing."""
-        return self._server.channels.of(self)
+        return self.hub.channels.of(self)
 
     def join(self, channel: Channel) -> None:
         """Hear what is broadcast on `channel` from now on; nothing if it does already, is closing, or does not hear at
@@ -111,7 +106,7 @@ class Peer(Account, asyncio.Protocol):
         """
         self._check(channel)
         if self.role.hears and not self._closing and self.member_of(channel) is None:
-            self._server.flush.run()  # what was broadcast before is not for it
+            self.hub.flush.run()  # what was broadcast before is not for it
             self.add(channel)
 
     def leave(self, channel: Channel) -> None:
@@ -119,16 +114,16 @@ class Peer(Account, asyncio.Protocol):
         self._check(channel)
         member = self.member_of(channel)
         if member is not None:
-            self._server.flush.run()  # what was broadcast before is for it
+            self.hub.flush.run()  # what was broadcast before is for it
             self.quit(member)
 
     def leave_all(self) -> None:
-        self._server.channels.leave_all(self)
+        self.hub.channels.leave_all(self)
         super().leave_all()
 
     def relay(self, frames: bytes, start: int, end: int) -> None:
         """Broadcast one message it sent, `frames[start:end]`, as the server does without a handler."""
-        self._server.relay_message(self, frames, start, end)
+        self.hub.relay(self, frames, start, end)
 
     def close(self, reason: CloseReason = CloseReason.KICKED, within: float = CLOSE_TIMEOUT) -> None:
         """End the connection without loss: it is heard no more and offered no more; what is pending goes out,
@@ -143,14 +138,14 @@ class Peer(Account, asyncio.Protocol):
         if self.reason is None:
             self.reason = reason
         self._deliver_held()
-        self._server.flush.run()  # what was sent before is for it
+        self.hub.flush.run()  # what was sent before is for it
         if self.error:  # what was sent before has shown that it is gone
             self.abort(reason)
             return
         rest: list[Part] = []
         messages = 0
-        if self in self._server.flush.behind:
-            while (taken := self._server.slow_consumers.take(self)) is not None:
+        if self in self.hub.flush.behind:
+            while (taken := self.hub.take(self)) is not None:
                 rest += taken[0]
                 messages += taken[1]
         self._finish(rest, messages, within)
@@ -165,30 +160,30 @@ class Peer(Account, asyncio.Protocol):
             self.reason = reason
         if self._left() or self._unacknowledged:
             self.link.reset(self)
-        self._server.flush.forget(self)
+        self.hub.flush.forget(self)
         self.link.forget(self)
         try:
-            self.drop_pending(self._server.resplitter())
+            self.drop_pending(self.hub.splitter())
         finally:
             self.transport.abort()
 
     def figures(self) -> Figures:
         """Its figures now."""
         offered_messages, offered_bytes = self.offered()
-        pending_messages, pending_bytes = self.pending(self._server.resplitter())
+        pending_messages, pending_bytes = self.pending(self.hub.splitter())
         dropped_messages, dropped_bytes = self.dropped
-        now, wall = self._server.time(), time.time()
+        now, wall = self.hub.time(), time.time()
         return Figures(
             id=self.id,
             address=self.address,
             state=self.state,
-            slow=self in self._server.slow_consumers.lasting,
+            slow=self in self.hub.slow,
             reason=None if self.reason is None else self.reason.value,
             connected_at=wall - (now - self._since),
             last_message_at=None if self.last_message is None else wall - (now - self.last_message),
             messages_in=self.messages_in,
             bytes_in=self.bytes_in,
-            skipped_messages=self._server.peers.skipped[self.id],
+            skipped_messages=self.hub.skipped[self.id],
             offered_messages=offered_messages,
             offered_bytes=offered_bytes,
             messages_out=offered_messages - pending_messages - dropped_messages,
@@ -208,7 +203,7 @@ class Peer(Account, asyncio.Protocol):
         # 0: where the transport is the link, it says so as soon as the kernel does not take everything.
         self.transport.set_write_buffer_limits(high=0, low=0)
         self.began()
-        self._server.connected(self)
+        self.hub.connected(self)
 
     def eof_received(self) -> bool:
         self.ended = True
@@ -219,7 +214,7 @@ class Peer(Account, asyncio.Protocol):
             if self.error:
                 self.reason = self.reason or CloseReason.EOF
             elif self.reason is None:
-                self._server.half_closed(self)
+                self.hub.half_closed(self)
         if self.error:
             self.abort()
         elif self._closing:
@@ -236,7 +231,7 @@ class Peer(Account, asyncio.Protocol):
         if self._closing:
             self._end()
         else:
-            self._server.flush.refill(self)
+            self.hub.flush.refill(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._deadline is not None:
@@ -245,15 +240,15 @@ class Peer(Account, asyncio.Protocol):
             self._deliver_held()
             if self.reason is None:
                 self._lost(exc)
-            self._server.flush.forget(self)
+            self.hub.flush.forget(self)
             self._drop_unacknowledged()
-            self.drop_pending(self._server.resplitter())
+            self.drop_pending(self.hub.splitter())
         finally:
             self._closing = self.closed = True
             self.link.forget(self)
             # What knows the peer, so that it is freed without the garbage collector.
             self.member = self.throttle = self._deadline = None
-            self._server.disconnected(self)
+            self.hub.disconnected(self)
 
     def write_failed(self) -> None:
         """A write failed: its socket is gone, but ours may still have what it sent, which is read to its end. It gets
@@ -268,11 +263,11 @@ class Peer(Account, asyncio.Protocol):
             return
         self._closing = True
         try:
-            self._server.flush.forget(self)
-            self.drop_pending(self._server.resplitter())
+            self.hub.flush.forget(self)
+            self.drop_pending(self.hub.splitter())
         finally:
             if lives:
-                self._server.flush.call_soon(self._cut)
+                self.hub.flush.call_soon(self._cut)
 
     def _cut(self) -> None:
         if not self.closed:
@@ -282,18 +277,18 @@ class Peer(Account, asyncio.Protocol):
 
     def began(self) -> None:
         """It is there since now."""
-        self._since = self._server.time()
+        self._since = self.hub.time()
 
     @property
     def ext_hook(self) -> Callable[[int, bytes], Any] | None:
         """What makes values of the extension types of msgpack in its messages."""
-        return self._server.ext_hook
+        return self.hub.ext_hook
 
     @property
     def incoming_bytes(self) -> int:
         """Bytes it sent that are kept: of a message that is not complete, and what waits for handlers, for those
         that are behind, or for its rate."""
-        held = self._server.pacing.held_bytes(self) if self._paused & Pause.PACE else 0
+        held = self.hub.pacing.held_bytes(self) if self._paused & Pause.PACE else 0
         if self.throttle is not None:
             held += self.throttle.held
         return self.splitter.held + held + (0 if self.inbox is None else self.inbox.bytes)
@@ -302,7 +297,7 @@ class Peer(Account, asyncio.Protocol):
         """End the connection, and drop what its link was not given; at once, if no last word was asked for or can be
         said.
         """
-        if self.error or not self._server.config.last_word:
+        if self.error or not self.hub.config.last_word:
             self.abort(reason)
         elif not self._closing:
             self._closing = True
@@ -313,10 +308,10 @@ class Peer(Account, asyncio.Protocol):
 
     def turn_away(self, reason: CloseReason) -> None:
         """End a connection that was not let in."""
-        if self._server.config.last_word and self.role.hears and not self.transport.is_closing():
+        if self.hub.config.last_word and self.role.hears and not self.transport.is_closing():
             self._closing = True
             self.reason = reason
-            self.link.write(self, [notice.closing(self._server, reason)])
+            self.link.write(self, [notice.closing(self.hub, reason)])
             self.transport.close()
         else:
             self.abort(reason)
@@ -329,13 +324,13 @@ class Peer(Account, asyncio.Protocol):
 
     def hear_again(self) -> None:
         """Get again what is flushed from now on."""
-        self._server.flush.run()
+        self.hub.flush.run()
         missed = [member for member in self.members if member.missing]
         for member in missed:
             self.quit(member)
         for member in missed:
             self.add(member.channel)
-        self._server.flush.look_at(self)
+        self.hub.flush.look_at(self)
 
     def tell(self, frame: bytes) -> None:
         """Send it a frame of its framing, in its place in the order."""
@@ -344,22 +339,22 @@ class Peer(Account, asyncio.Protocol):
             direct = Channel("")
             self.add(direct)
             self._direct = direct
-        self._server.flush.publish(self._direct, None, frame, 1)
+        self.hub.flush.publish(self._direct, None, frame, 1)
 
     @property
     def read_time(self) -> float:
         """Loop time without what it was not read for, seconds: the clock of its timeouts."""
-        return self._clock if self._paused else self._server.time() - self._clock
+        return self._clock if self._paused else self.hub.time() - self._clock
 
     def pause_reading(self, cause: int) -> None:
         """Read it no further until `cause`, one of `Pause`, and all others are over. One whose connection is gone is
         read to its end.
         """
-        if self in self._server.unread.over and not (cause == Pause.RATE and self.owes):
+        if self in self.hub.unread.over and not (cause == Pause.RATE and self.owes):
             return
         if not self._paused:
-            self._server.unread.add(self)
-            self._clock = self._server.time() - self._clock
+            self.hub.unread.add(self)
+            self._clock = self.hub.time() - self._clock
         self._paused |= cause
         if not self.ended and not self.transport.is_closing():
             self.transport.pause_reading()
@@ -378,8 +373,8 @@ class Peer(Account, asyncio.Protocol):
         """`cause` is over. A peer that is closing is read on at any rate: what it sends is thrown away."""
         if self._paused and not self._paused & ~cause:
             if not self.ended:
-                self._server.unread.remove(self)
-            self._clock = self._server.time() - self._clock
+                self.hub.unread.remove(self)
+            self._clock = self.hub.time() - self._clock
         self._paused &= ~cause
         if (not self._paused or self.reason is not None) and not self.ended and not self.transport.is_closing():
             self.transport.resume_reading()
@@ -391,7 +386,7 @@ class Peer(Account, asyncio.Protocol):
             return
         member = channel.join(self, self.transport)
         try:
-            if self in self._server.flush.behind:
+            if self in self.hub.flush.behind:
                 channel.fall_behind(member)
             self._enter(member)
         except BaseException:
@@ -406,12 +401,12 @@ class Peer(Account, asyncio.Protocol):
 
     def expire(self, within: float) -> None:
         """Close it as ended in `within` seconds."""
-        self._deadline = self._server.call_later(within, lambda: self.close(CloseReason.EOF))
+        self._deadline = self.hub.call_later(within, lambda: self.close(CloseReason.EOF))
 
     def _check(self, channel: object) -> None:
         if not isinstance(channel, Channel):
             raise TypeError(f"a channel is needed, as server.channel(name) gives it, not {type(channel).__name__}")
-        channel.check_of(self._server)
+        channel.check_of(self.hub)
 
     def _send(self, frame: bytes) -> bool:
         if self._closing or not self.role.hears:
@@ -421,21 +416,21 @@ class Peer(Account, asyncio.Protocol):
 
     def _enter(self, member: Member) -> None:
         self.enter(member)
-        if member.channel is self._server.everyone:
+        if member.channel is self.hub.everyone:
             self.member = member
 
     def _finish(self, rest: list[Part], messages: int, within: float) -> None:
         """Be offered nothing more; write `rest`, that many messages, and a last word if asked for; end our half."""
-        self._server.flush.forget(self)
+        self.hub.flush.forget(self)
         self.leave_all()
-        if self._server.config.last_word and self.role.hears and self.reason is not CloseReason.EOF:
-            word = notice.closing(self._server, self.reason or CloseReason.KICKED)
+        if self.hub.config.last_word and self.role.hears and self.reason is not CloseReason.EOF:
+            word = notice.closing(self.hub, self.reason or CloseReason.KICKED)
             self.offer(1, len(word))
             rest.append(word)
             messages += 1
         if self._deadline is not None:
             self._deadline.cancel()
-        self._deadline = self._server.call_later(within, self.abort)
+        self._deadline = self.hub.call_later(within, self.abort)
         if rest:
             parts, held = self._held
             self.link.write(self, rest)
@@ -459,10 +454,10 @@ class Peer(Account, asyncio.Protocol):
             self.link.end(self)
         if not self.ended and self.transport.can_write_eof():
             return
-        if not self._unacknowledged or self._server.link.is_over(self):
+        if not self._unacknowledged or self.hub.link.is_over(self):
             self.transport.close()
         else:
-            self._server.call_later(ACKNOWLEDGED_AFTER, self._end)
+            self.hub.call_later(ACKNOWLEDGED_AFTER, self._end)
 
     def _finish_stream(self) -> None:
         """Its stream has ended in order: pass on what the splitter still holds."""
@@ -508,7 +503,7 @@ class Peer(Account, asyncio.Protocol):
         size = self.delivered_bytes
         lost = min(self._unacknowledged, size)
         if lost:
-            delivered = self.offered()[0] - self.pending(self._server.resplitter())[0] - self.dropped[0]
+            delivered = self.offered()[0] - self.pending(self.hub.splitter())[0] - self.dropped[0]
             self.drop(min(delivered, -(-delivered * lost // size)), lost)
 
     @property
@@ -518,37 +513,33 @@ class Peer(Account, asyncio.Protocol):
 
     async def turn(self, size: int) -> None:
         """Return when a message it sent, `size` bytes, may be handled."""
-        await self._server.pacing.turn(self, size)
+        await self.hub.pacing.turn(self, size)
 
     def _pace(self, frames: bytes, messages: int) -> None:
-        self.last_message = self._server.time()
-        self._server.pacing.receive(self, frames, messages)
+        self.last_message = self.hub.time()
+        self.hub.pacing.receive(self, frames, messages)
 
     def _deliver_held(self) -> None:
         """Pass on what pacing holds of it, unless it is to be heard no more."""
         if self._paused & Pause.PACE or self.inbox is not None:
             if self.reason in UNHEARD:
-                self._server.pacing.drop(self)
+                self.hub.pacing.drop(self)
             else:
-                self._server.pacing.deliver(self)
+                self.hub.pacing.deliver(self)
 
     def _brake(self, size: int, messages: int) -> None:
         if size >= READ_SIZE:
-            self._server.flush.rest(self)
-        if self._server.flush.behind:
-            self._server.pacing.heard(self, size)
-        if self._server.slow_consumers.block.active:
-            self._server.slow_consumers.block.rest(self)
-        if self.throttle is not None:
-            self.throttle.spend(messages, size)
-        if self._server.flush.room < 0:
-            self._server.memory.check()
+            self.hub.flush.rest(self)
+        for brake in tuple(self.hub.flush.brakes):
+            brake.after_read(self, size, messages)
+        if self.hub.flush.room < 0:
+            self.hub.check_memory()
 
     def _is_web_page(self, frames: bytes) -> bool:
-        config = self._server.config
+        config = self.hub.config
         if config.allow_http_lines or not is_request(config.mode, frames):
             return False
-        self._server.log.line(
+        self.hub.log.line(
             WARNING,
             "peer %(id)d %(address)s sent an HTTP request, as a web page does; nothing of it is passed on",
             id=self.id,
@@ -560,13 +551,13 @@ class Peer(Account, asyncio.Protocol):
     def _received(self, frames: bytes, messages: int) -> None:
         if frames and not (self.messages_in == 0 and self._is_web_page(frames)):
             self.messages_in += messages
-            self.last_message = self._server.time()
-            self._server.receive(self, frames, messages)
+            self.last_message = self.hub.time()
+            self.hub.received(self, frames, messages)
 
     def _skipped(self) -> int:
         messages = self.splitter.skipped
-        self._server.peers.skipped[self.id] += messages
-        self._server.log.line(
+        self.hub.skipped[self.id] += messages
+        self.hub.log.line(
             WARNING,
             "peer %(id)d %(address)s sent what is no message, skipped%(more)s: %(error)s",
             id=self.id,
@@ -581,7 +572,7 @@ class Peer(Account, asyncio.Protocol):
         self._received(error.frames, error.count)
         if self.splitter.skipped:
             self._skipped()
-        self._server.log.line(
+        self.hub.log.line(
             WARNING,
             "peer %(id)d %(address)s sent what is no message: %(error)s",
             id=self.id,

@@ -6,16 +6,13 @@ Who is read costs nothing.
 from __future__ import annotations
 
 import select
-from collections.abc import Iterator
+from asyncio import BaseTransport
+from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from fastserver.errors import CloseReason
 from fastserver.fanout.pause import Pause
-
-if TYPE_CHECKING:
-    from fastserver.peers.peer import Peer
-    from fastserver.server import Server
 
 AT_ONCE: Final = 250
 """Peers asked about without letting the loop do anything else: 0.2 ms."""
@@ -24,15 +21,43 @@ INTERVAL: Final = 1.0
 """Seconds after which they are asked about again."""
 
 
+class Peer(Protocol):
+    """A peer, as far as it matters here."""
+
+    @property
+    def descriptor(self) -> int: ...
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def reason(self) -> CloseReason | None: ...
+
+    @property
+    def ended(self) -> bool: ...
+
+    @property
+    def owes(self) -> bool: ...
+
+    @property
+    def transport(self) -> BaseTransport: ...
+
+    def resume_reading(self, cause: int) -> None: ...
+
+    def abort(self, reason: CloseReason) -> None: ...
+
+
 class Unread:
     """The unread peers of one server, as far as they have a descriptor. One whose connection is gone is read to its
     end; where its origin is over its rate, it waits for that first.
     """
 
-    def __init__(self, server: Server) -> None:
+    call_later: Callable[..., object]
+    """The loop's timer, set when there is one."""
+
+    def __init__(self) -> None:
         self.over: set[Peer] = set()
         """Those whose connection is gone, but for what they had sent before."""
-        self._server = server
         self._peers: dict[int, Peer] = {}
         self._looking = False
 
@@ -42,7 +67,7 @@ class Unread:
             return
         self._peers[peer.descriptor] = peer
         if not self._looking:
-            self._server.call_later(INTERVAL, self._look)
+            self.call_later(INTERVAL, self._look)
             self._looking = True
 
     def remove(self, peer: Peer) -> None:
@@ -63,9 +88,9 @@ class Unread:
     def _look_at(self, left: Iterator[tuple[int, Peer]]) -> None:
         some = dict(islice(left, AT_ONCE))
         if len(some) == AT_ONCE:
-            self._server.call_later(0, self._look_at, left)
+            self.call_later(0, self._look_at, left)
         else:
-            self._server.call_later(INTERVAL, self._look)
+            self.call_later(INTERVAL, self._look)
         self._looking = True
         poll = select.poll()
         for descriptor, peer in some.items():

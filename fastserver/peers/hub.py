@@ -1,0 +1,142 @@
+"""The hub: what all peers of one server share, and what they need of the parts above them. The server assembles it.
+
+A peer knows no part above it. Each has its role here, as a protocol or a callable; `P` is the class of the peers.
+"""
+
+from __future__ import annotations
+
+import builtins
+from collections import Counter
+from collections.abc import Callable, Container
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Sequence
+
+    from fastserver.config.config import Config
+    from fastserver.fanout.backlog import Part
+    from fastserver.fanout.channel import Channel
+    from fastserver.fanout.channels import Channels
+    from fastserver.fanout.flush import Flush
+    from fastserver.framing.framing import Framing, Splitter
+    from fastserver.log.log import Log
+    from fastserver.peers.link import SocketLink
+    from fastserver.peers.unread import Unread
+
+P = TypeVar("P")
+P_contra = TypeVar("P_contra", contravariant=True)
+
+
+class Brake(Protocol[P_contra]):
+    """Pauses the reading of peers that send too much. It stands in `Tick.brakes` while it is active."""
+
+    def after_read(self, peer: P_contra, size: int, messages: int) -> object:
+        """Pause the reading of `peer`, if there is cause: `size` bytes were read that completed so many messages."""
+
+
+class Rate(Protocol):
+    """Keeps one peer to its rate."""
+
+    @property
+    def held(self) -> int:
+        """Bytes that it sent and that are passed on later."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether others of its origin owe what it owes, so that it cannot escape by leaving."""
+
+    def spend(self, messages: int, size: int) -> None:
+        """Take so many messages and bytes off its rate, and pause its reading if that was too much."""
+
+
+class Inbox(Protocol):
+    """What one peer sent and async handlers have not handled yet."""
+
+    messages: int
+    bytes: int
+
+    def greet(self) -> None:
+        """Call the connect handlers first."""
+
+    def add(self, frames: builtins.bytes, messages: int) -> None:
+        """Handle `frames` (complete, that many messages) after what waits."""
+
+    def part(self) -> None:
+        """Call the disconnect handlers last."""
+
+
+class Pacer(Protocol[P_contra]):
+    """Slows what peers send to what others take: holds it back until it may be passed on."""
+
+    def receive(self, sender: P_contra, frames: bytes, messages: int) -> None:
+        """Pass on `frames` (complete, that many messages) that `sender` sent, or hold them until that may be."""
+
+    async def turn(self, sender: P_contra, size: int) -> None:
+        """Return when a message of `sender`, `size` bytes, may be handled."""
+
+    def held_bytes(self, sender: P_contra) -> int:
+        """Bytes that are held of `sender`."""
+
+    def deliver(self, sender: P_contra) -> None:
+        """Pass on all that is held of `sender`."""
+
+    def drop(self, sender: P_contra) -> None:
+        """Throw away what is held of `sender`."""
+
+
+@dataclass(kw_only=True, eq=False, slots=True)
+class Hub(Generic[P]):
+    """What all peers of one server share."""
+
+    config: Config
+    flush: Flush
+    channels: Channels
+    everyone: Channel
+    """The channel that every receiving peer is in."""
+    link: SocketLink
+    framing: Framing
+    splitter: Callable[[], Splitter]
+    """Makes splitters for frames that the server has, whatever their size."""
+    frame: Callable[[Any], bytes]
+    """Puts a value into wire form. Raises `TypeError` or `ValueError` for what cannot be a message."""
+    frame_packed: Callable[[bytes], bytes]
+    """The same for a payload."""
+    ext_hook: Callable[[int, bytes], Any] | None
+    """Makes values of msgpack's extension types."""
+    call_threadsafe: Callable[..., None]
+    """Calls a function in the server's loop, from another thread."""
+
+    # Of what is above peers.
+    connected: Callable[[P], None]
+    """Lets in a peer that was accepted, or refuses it."""
+    received: Callable[[P, bytes, int], None]
+    """Takes frames (complete, so many messages) that a peer sent, in their turn."""
+    relay: Callable[[P, bytes, int, int], None]
+    """Broadcasts the message that lies from one place to another in frames that a peer sent."""
+    half_closed: Callable[[P], None]
+    """Is told that a peer ended its stream."""
+    disconnected: Callable[[P], None]
+    """Is told that a peer's connection is gone."""
+    pacing: Pacer[P]
+    take: Callable[[P], tuple[Sequence[Part], int] | None]
+    """Takes what a peer that is behind is to receive next, with the number of messages in it; None at the end."""
+    check_memory: Callable[[], None]
+    """Adds up what is held for all peers, and closes some if it is too much."""
+    slow: Container[P]
+    """Peers that have been far behind for a long time."""
+    unread: Unread
+    number: Callable[[], int]
+    """Gives an id that no peer has had."""
+    skipped: Counter[int]
+    """Messages that were skipped (`invalid_text`), by the id of the connected peer that sent them."""
+    listening: dict[P, Any]
+    """The peers that are no connections, but listen in this process, and the pipe of each."""
+
+    # Since the server is attached to a loop.
+    time: Callable[[], float] = field(init=False)
+    """The loop's clock, seconds."""
+    call_later: Callable[..., asyncio.TimerHandle] = field(init=False)
+    """The loop's timer."""
+    log: Log = field(init=False)
