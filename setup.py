@@ -24,6 +24,7 @@ else:
                 extra_link_args=sanitize,
             )
             for name, source in (  # as fastserver/compiled.py names them
+                ("framing._crowded", "ext/_crowded.pyx"),
                 ("framing._splitters", "ext/_splitters.pyx"),
                 ("fanout._sending", "ext/_sending.pyx"),
                 ("fanout.batch", "fastserver/fanout/batch.py"),

@@ -20,11 +20,9 @@ from fastserver.framing import maps
 from fastserver.errors import FrameError
 from fastserver.framing import refusals
 from fastserver.framing.arguments import invalid, limit, octets
-from fastserver.framing.crowded import COMPARISON, SHIFT, SMALLEST, STEPS
 from fastserver.framing.scan import HEADS, NANOSECONDS
 
 include "buffer.pyx"
-include "crowded.pyx"
 include "message.pyx"
 include "messages.pyx"
 include "lines.pyx"

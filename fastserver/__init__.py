@@ -6,7 +6,7 @@ from fastserver import compiled as compiled  # first: it decides how the others 
 from fastserver.config.config import Config
 from fastserver.errors import CloseReason, ConfigError, FastserverError, FrameError, ListenError
 from fastserver.fanout.channel import Channel
-from fastserver.framing.framing import Message
+from fastserver.framing import Message
 from fastserver.peers.figures import Figures
 from fastserver.peers.peer import Peer
 from fastserver.server import Server

@@ -13,7 +13,14 @@ from collections.abc import Sequence
 from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, FileFinder, ModuleSpec, SourceFileLoader
 from typing import Final
 
-MODULES: Final = ("fanout/batch", "fanout/tick", "fanout/_sending", "framing/_splitters", "peers/endpoint")
+MODULES: Final = (
+    "fanout/batch",
+    "fanout/tick",
+    "fanout/_sending",
+    "framing/_crowded",
+    "framing/_splitters",
+    "peers/endpoint",
+)
 """The modules that are compiled, as setup.py builds them: paths in the package without suffix."""
 
 _PACKAGE: Final = os.path.dirname(__file__)

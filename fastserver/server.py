@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from logging import DEBUG, INFO, WARNING
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from fastserver.access.admission import Admission
 from fastserver.access.halfclosed import HalfClosed
+from fastserver.compiled import COMPILED
 from fastserver.config import parameters
 from fastserver.config.config import Config
 from fastserver.config.listener import Listener, Role
@@ -18,8 +18,9 @@ from fastserver.errors import CloseReason
 from fastserver.fanout.channel import Channel
 from fastserver.fanout.channels import Channels
 from fastserver.fanout.flush import Flush
+from fastserver.framing import FRAMINGS, Splitter
 from fastserver.framing.discard import DISCARD
-from fastserver.framing.framing import FRAMINGS, Splitter
+from fastserver.framing.framing import UNLIMITED
 from fastserver.handlers.handlers import KINDS, Handlers, OnConnect, OnDisconnect, OnError, OnMessage, OnMessages
 from fastserver.handlers.inbox import HANDLING
 from fastserver.limits.heartbeat import Heartbeat
@@ -42,7 +43,6 @@ from fastserver.peers.peermap import PeerMap
 from fastserver.peers.unread import Unread
 from fastserver.process import descriptors
 
-UNLIMITED: Final = sys.maxsize
 """Bytes: longer than any frame that is in memory."""
 
 M = TypeVar("M", bound=OnMessage)
@@ -93,7 +93,7 @@ class Server:
         self.framing = FRAMINGS[self.config.mode]
         self.framer = self.splitter()
         """Frames what is sent."""
-        self._pack = parameters.packing(self.config.mode, default)
+        self._default = parameters.default(self.framing, default)
         self.ext_hook: Callable[[int, bytes], Any] | None = parameters.callback("ext_hook", ext_hook)
         self.slow_consumers = SlowConsumers(self)
         self.memory = Memory(self)
@@ -173,7 +173,7 @@ class Server:
         self._started = self.handlers.settled = True
         self.attach(asyncio.get_running_loop())
         self._ceiling = descriptors.ceiling()
-        if not self.framing.compiled:
+        if not COMPILED:
             self.log.line(WARNING, "no compiled splitters: running on the slower pure-Python ones")
         try:
             self.link.open(self.loop)
@@ -370,11 +370,11 @@ class Server:
 
         Raises `TypeError` or `ValueError` for what cannot be a message.
         """
-        return self.frame_packed(self._pack(value))
+        return self.frame_packed(self.framing.pack(value, self._default))
 
     def frame_packed(self, payload: bytes) -> bytes:
         """`payload` in wire form. Raises as `frame` does."""
-        return parameters.frame(self.framer, payload)
+        return self.framer.frame(payload)
 
     def call_threadsafe(self, call: Callable[..., object], *arguments: Any) -> None:
         """Have the server's loop call `call`; for use in other threads."""

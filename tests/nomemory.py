@@ -28,7 +28,7 @@ from fastserver.compiled import COMPILED
 from fastserver.config.listener import Listener
 from fastserver.fanout import sending
 from fastserver.fanout.batch import Collector, Member
-from fastserver.framing.framing import FRAMINGS
+from fastserver.framing import FRAMINGS
 from fastserver.limits.slowconsumer import POLICIES
 from fastserver.peers.peer import Peer
 

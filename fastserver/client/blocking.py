@@ -29,7 +29,7 @@ from fastserver.client.connection import keep_alive, reset, reset_on_close, why
 from fastserver.config import parameters
 from fastserver.config.setting import MIB
 from fastserver.errors import FrameError
-from fastserver.framing.framing import FRAMINGS, Message, Splitter
+from fastserver.framing import Message, Splitter
 
 if TYPE_CHECKING:
     from fastserver.config.config import Mode
@@ -68,14 +68,15 @@ class BlockingClient:
         invalid_text: str = "close",
     ) -> None:
         self.address = Address.parse(address)
-        self.mode = parameters.framing(mode)
+        self._framing = parameters.framing(mode)
+        self.mode = self._framing.name
         self._max_message = parameters.size("max_message", max_message)
         self._timeout = _limited(None if timeout is None else parameters.seconds("timeout", timeout))
         parameters.tls(ssl, server_hostname, self.address.path)
         self._tls, self._server_hostname = ssl, server_hostname or self.address.host or None
         self._close_timeout = parameters.seconds("close_timeout", close_timeout)
         self._delays = Delays(first_delay, longest_delay)
-        self._pack = parameters.packing(self.mode, default)
+        self._default = parameters.default(self._framing, default)
         self.ext_hook: Callable[[int, bytes], Any] | None = parameters.callback("ext_hook", ext_hook)
         """Gives the values of msgpack's extension types in `message.value`; None: `msgpack.ExtType`."""
         self._invalid_text = parameters.invalid_text(invalid_text)
@@ -119,11 +120,11 @@ class BlockingClient:
         Waits until the system has taken it. Raises TypeError or ValueError for what cannot be a message,
         OSError if the connection broke: what was being sent may be lost. With `reconnect` the next call connects again.
         """
-        self.send_packed(self._pack(value))
+        self.send_packed(self._framing.pack(value, self._default))
 
     def send_packed(self, payload: bytes | bytearray | memoryview) -> None:
         """Sends `payload` as it is, in the msgpack modes exactly one packed object. Otherwise like `send`."""
-        frame = parameters.frame(self._framer, payload)
+        frame = self._framer.frame(payload)
         sock = self._sendable()
         self._sent += len(frame)
         self._sent_at = time.monotonic()
@@ -200,7 +201,7 @@ class BlockingClient:
     # --- connecting
 
     def _new_splitter(self) -> Splitter:
-        return FRAMINGS[self.mode].splitter(self._max_message, self._invalid_text)
+        return self._framing.splitter(self._max_message, self._invalid_text)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -28,7 +28,7 @@ from fastserver.client.connection import Connection, why
 from fastserver.config import parameters
 from fastserver.config.setting import MIB
 from fastserver.errors import ConfigError, FrameError
-from fastserver.framing.framing import FRAMINGS, Message, Splitter
+from fastserver.framing import Message, Splitter
 
 if TYPE_CHECKING:
     from fastserver.config.config import Mode
@@ -118,7 +118,8 @@ class Client:
         invalid_text: str = "close",
     ) -> None:
         self.address = Address.parse(address)
-        self.mode = parameters.framing(mode)
+        self._framing = parameters.framing(mode)
+        self.mode = self._framing.name
         self._max_message = parameters.size("max_message", max_message)
         self._max_queue = parameters.size("max_queue", max_queue)
         self._close_timeout = parameters.seconds("close_timeout", close_timeout)
@@ -126,7 +127,7 @@ class Client:
         self._tls = parameters.tls(ssl, server_hostname, self.address.path)
         self._on_connect = parameters.callback("on_connect", on_connect, waits=True)
         self._on_disconnect = parameters.callback("on_disconnect", on_disconnect)
-        self._pack = parameters.packing(self.mode, default)
+        self._default = parameters.default(self._framing, default)
         self.ext_hook: Callable[[int, bytes], Any] | None = parameters.callback("ext_hook", ext_hook)
         """Gives the values of msgpack's extension types in `message.value`; None: `msgpack.ExtType`."""
         self._invalid_text = parameters.invalid_text(invalid_text)
@@ -190,11 +191,11 @@ class Client:
         connection. Cancelled while it waits, it has sent nothing. Raises TypeError or ValueError for what
         cannot be a message, ConnectionError if there is no connection, or it has ended.
         """
-        await self.send_packed(self._pack(value))
+        await self.send_packed(self._framing.pack(value, self._default))
 
     async def send_packed(self, payload: bytes | bytearray | memoryview) -> None:
         """Sends `payload` as it is, in the msgpack modes exactly one packed object. Otherwise like `send`."""
-        await self.send_frames(parameters.frame(self._framer, payload))
+        await self.send_frames(self._framer.frame(payload))
 
     async def send_frames(self, frames: bytes) -> None:
         """Sends complete frames, in wire form and unchecked, such as another splitter gave. Otherwise like
@@ -367,7 +368,7 @@ class Client:
     # --- connecting
 
     def _splitter(self) -> Splitter:
-        return FRAMINGS[self.mode].splitter(self._max_message, self._invalid_text)
+        return self._framing.splitter(self._max_message, self._invalid_text)
 
     async def _dial(self) -> None:
         """Connects; with `reconnect` tries until it can."""

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol, cast
 
 from fastserver.client import delivery
 from fastserver.errors import FrameError
-from fastserver.framing.framing import Splitter
+from fastserver.framing import Splitter
 
 # A server that vanished without a word is noticed after about 90 s; a client that only listens would wait for
 # ever.

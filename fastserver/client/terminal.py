@@ -25,7 +25,7 @@ from fastserver.client.connection import why
 from fastserver.config.config import DEFAULT_HOST, DEFAULT_PORT
 from fastserver.config.setting import MIB
 from fastserver.errors import ConfigError, FrameError
-from fastserver.framing.framing import FRAMINGS, Message
+from fastserver.framing import FRAMINGS, Message
 from fastserver.framing.jsonvalue import decode, from_json, to_json
 from fastserver.log.complaint import complain
 from fastserver.log.escape import escape

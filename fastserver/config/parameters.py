@@ -9,18 +9,16 @@ from collections.abc import Callable
 from ssl import SSLContext
 from typing import Any
 
-import msgpack
-
 from fastserver.config.setting import Setting
 from fastserver.errors import ConfigError
-from fastserver.framing.framing import FRAMINGS, Splitter
+from fastserver.framing import FRAMINGS, Framing
 
 
-def framing(mode: str) -> str:
-    """`mode`, the name of a framing."""
+def framing(mode: str) -> Framing:
+    """The framing of that name."""
     if not isinstance(mode, str) or mode not in FRAMINGS:
         raise ConfigError(f"mode {mode!r} is not allowed; allowed is one of {', '.join(FRAMINGS)}")
-    return mode
+    return FRAMINGS[mode]
 
 
 def size(name: str, value: int | str) -> int:
@@ -72,30 +70,9 @@ def callback(name: str, function: Callable[..., Any] | None, waits: bool = False
     return function
 
 
-def packing(mode: str, default: Callable[[Any], Any] | None) -> Callable[[Any], Any]:
-    """Gives the payload that stands for a value in `mode`; `default` turns what msgpack cannot pack into what it can.
-
-    Raises TypeError or ValueError for what cannot be a payload.
-    """
-    if callback("default", default) is not None and mode == "lines":
-        raise ConfigError("default is not allowed in mode lines; allowed is it in the msgpack modes")
-
-    def pack(value: Any) -> Any:
-        try:
-            return msgpack.packb(value, default=default)
-        except UnicodeEncodeError:  # bytes that are not UTF-8, as `message.value` has them: for the splitter to judge
-            return msgpack.packb(value, default=default, unicode_errors="surrogateescape")
-        except OverflowError as error:  # an integer of more than 64 bits
-            raise ValueError(f"msgpack has no room for this value: {error}") from None
-        except BufferError:
-            raise ValueError("a memoryview with gaps: its bytes must be contiguous") from None
-
-    return (lambda value: value) if mode == "lines" else pack
-
-
-def frame(splitter: Splitter, payload: bytes | bytearray | memoryview) -> bytes:
-    """`payload` in wire form. Raises TypeError or ValueError for what cannot be one."""
-    try:
-        return splitter.frame(payload)
-    except BufferError:
-        raise ValueError("a memoryview with gaps: its bytes must be contiguous") from None
+def default(framing: Framing, function: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+    """`function`, which turns values that `framing` cannot pack into others; for typed payloads only."""
+    if callback("default", function) is not None and not framing.typed:
+        typed = ", ".join(name for name, other in FRAMINGS.items() if other.typed)
+        raise ConfigError(f"default is not allowed in mode {framing.name}; allowed is it in {typed}")
+    return function

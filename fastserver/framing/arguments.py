@@ -24,13 +24,23 @@ def invalid(text: str) -> int:
 
 
 def octets(data: bytes | bytearray | memoryview) -> bytes:
-    """The bytes of `data`, itself if it is `bytes`; TypeError if it has none, BufferError if it has gaps."""
+    """The bytes of a payload, itself if it is `bytes`. TypeError if it has none, ValueError if it has gaps."""
     if type(data) is bytes:
         return data
     try:
         view = memoryview(data)
     except TypeError:
         raise TypeError(f"a payload is bytes-like, not {type(data).__name__}") from None
+    if not view.c_contiguous:
+        raise ValueError("a memoryview with gaps: its bytes must be contiguous")
+    return view.tobytes()
+
+
+def stretch(data: bytes | bytearray | memoryview) -> bytes:
+    """The bytes of a part of a stream, itself if it is `bytes`. TypeError if it has none, BufferError for gaps."""
+    if type(data) is bytes:
+        return data
+    view = memoryview(data)
     if not view.c_contiguous:
         raise BufferError("memoryview: underlying buffer is not C-contiguous")
     return view.tobytes()

@@ -1,33 +1,20 @@
-"""The framings by name, each with its splitter: the compiled one, or its Python twin (see `fastserver.compiled`)."""
+"""The contract of framings: complete frames out of a byte stream, values out of frames, and the way back."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from fastserver.compiled import COMPILED
 from fastserver.errors import FrameError
-
-__all__ = ["COMPILED", "FRAMINGS", "Framing", "Message", "Messages", "Splitter", "crowded"]
+from fastserver.framing.codec import Codec
 
 if TYPE_CHECKING:
     from fastserver.framing.message import P
-
-if not TYPE_CHECKING and COMPILED:
-    from fastserver.framing._splitters import (
-        LinesSplitter,
-        Message,
-        Messages,
-        MsgpackSplitter,
-        MsgpackStreamSplitter,
-        crowded,
-    )
-else:
-    from fastserver.framing.crowded import crowded
-    from fastserver.framing.lines import LinesSplitter
-    from fastserver.framing.message import Message
     from fastserver.framing.messages import Messages
-    from fastserver.framing.msgpack import MsgpackSplitter
-    from fastserver.framing.msgpack_stream import MsgpackStreamSplitter
+
+UNLIMITED: Final = sys.maxsize
+"""A limit (bytes) that no payload reaches."""
 
 
 class Splitter(Protocol):
@@ -35,19 +22,19 @@ class Splitter(Protocol):
 
     @property
     def count(self) -> int:
-        """How many frames the last `feed` or `finish` gave; 0 if it raised."""
+        """Number of frames the last `feed` or `finish` gave; 0 if it raised."""
 
     @property
     def held(self) -> int:
-        """Bytes kept of the one frame that is not complete; at most the limit and the framing around it."""
+        """Bytes kept of the frame that is not complete; at most the limit and the framing around it."""
 
     @property
     def skipped(self) -> int:
-        """How many messages the last `feed` left out of what it gave; 0 unless `invalid_text` is `skip`."""
+        """Number of messages the last `feed` left out of its result; 0 unless `invalid_text` is `skip`."""
 
     @property
     def fault(self) -> FrameError | None:
-        """What was wrong with the first of them."""
+        """The reason why the first of those was left out."""
 
     def feed(self, data: bytes | bytearray | memoryview, /) -> bytes:
         """Takes the next bytes of the stream, gives every frame they complete, in wire form, `b""` if none.
@@ -60,46 +47,72 @@ class Splitter(Protocol):
         """
 
     def finish(self) -> bytes:
-        """The stream ended: what is held as a frame if that can be one (lines), `b""` if nothing is held.
+        """Tells the end of the stream: gives the bytes held as a frame if they can be one (lines), `b""` if there are
+        none.
 
-        Raises FrameError if it ended inside a frame.
+        Raises FrameError if the stream ended inside a frame.
         """
 
     def messages(self, frames: bytes, peer: P, most: int = -1, start: int = 0) -> Messages[P]:
         """One message per frame of `frames[start:]`, from `peer`; the first `most` if that is not negative.
 
-        `frames` is what `feed` gave, `start` where a frame begins; ValueError if it does not end where one ends.
+        `frames` is a result of `feed`, `start` where a frame begins; ValueError if it does not end where one ends.
         """
 
     def frame(self, payload: bytes | bytearray | memoryview, /) -> bytes:
-        """`payload` in wire form; ValueError, which says what, where and the limit, if it cannot be one."""
+        """`payload` in wire form. ValueError, which says what, where and the limit, if it cannot be a message;
+        TypeError if it is not bytes-like.
+        """
 
 
 class MakeSplitter(Protocol):
     """Makes a splitter."""
 
     def __call__(self, max_message: int, invalid_text: str = "close") -> Splitter:
-        """One for payloads of at most `max_message` bytes (1 or more).
+        """A new splitter for payloads of at most `max_message` bytes (1 or more).
 
-        `invalid_text` is what becomes of a msgpack message with a str that is not UTF-8: `close` refuses it, `skip`
+        `invalid_text` decides about a msgpack message with a str that is not UTF-8: `close` refuses it, `skip`
         leaves it out, and one with a malformed timestamp too, `pass` gives it as it is. ValueError for anything else.
         """
 
 
-class Framing(NamedTuple):
-    """How frames lie in a byte stream."""
+class Framing:
+    """A framing: how frames lie in a byte stream, and how payloads become values. `registry.FRAMINGS` has them all.
 
-    name: str
-    splitter: MakeSplitter
-    compiled: bool
+    `splitter(max_message, invalid_text)` makes the splitter of one stream. `typed` is the codec's.
+    """
 
+    __slots__ = ("_framer", "codec", "name", "splitter", "typed")
 
-FRAMINGS: dict[str, Framing] = {
-    name: Framing(name, splitter, COMPILED)
-    for name, splitter in (
-        ("lines", LinesSplitter),
-        ("msgpack", MsgpackSplitter),
-        ("msgpack-stream", MsgpackStreamSplitter),
-    )
-}
-"""Every framing by its name, the default first."""
+    def __init__(self, name: str, splitter: MakeSplitter, codec: Codec) -> None:
+        self.name = name
+        self.splitter = splitter
+        self.codec = codec
+        self.typed = codec.typed
+        self._framer = splitter(UNLIMITED, "pass")
+
+    def __repr__(self) -> str:
+        return f"<Framing {self.name}>"
+
+    def frame(self, payload: bytes | bytearray | memoryview) -> bytes:
+        """`payload` in wire form, whatever its size: `splitter(limit).frame` has a limit.
+
+        Raises ValueError if it cannot be a message, TypeError if it is not bytes-like.
+        """
+        return self._framer.frame(payload)
+
+    def pack(self, value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
+        """The payload that stands for `value`: see `Codec.pack`."""
+        return self.codec.pack(value, default)
+
+    def unpack(self, payload: bytes, ext_hook: Callable[[int, bytes], Any] | None = None) -> Any:
+        """The value that `payload` stands for: see `Codec.unpack`."""
+        return self.codec.unpack(payload, ext_hook)
+
+    def show(self, payload: bytes, most: int | None = None) -> str:
+        """`payload` as text for the log or a terminal: see `Codec.show`."""
+        return self.codec.show(payload, most)
+
+    def parse(self, text: str) -> Any:
+        """The value that a person means by `text`: see `Codec.parse`."""
+        return self.codec.parse(text)

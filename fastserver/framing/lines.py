@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastserver.errors import FrameError
 from fastserver.framing import refusals
-from fastserver.framing.arguments import invalid, limit, octets
+from fastserver.framing.arguments import invalid, limit, octets, stretch
 from fastserver.framing.message import P
 from fastserver.framing.messages import Messages, messages_of
 
@@ -38,7 +38,7 @@ class LinesSplitter:
         self.count = 0
         if self._dead:
             raise FrameError(refusals.LINE, self._offset, self._max)
-        chunk = octets(data)
+        chunk = stretch(data)
         count = start = 0
         fits = True
         while fits and (end := chunk.find(LF, start)) >= 0:

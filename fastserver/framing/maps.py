@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgpack
+
+from fastserver.compiled import COMPILED
+
+if not TYPE_CHECKING and COMPILED:
+    from fastserver.framing._crowded import crowded
+else:
+    from fastserver.framing.crowded import crowded
 
 FEW: Final = 100
 """Pairs of a map up to which its keys are of no concern: each is compared with 100 others at most."""
@@ -53,6 +60,4 @@ def are_crowded(pairs: Pairs) -> bool:
     """Whether a dict of `pairs` would be slow; TypeError if there are many, and a key has no hash."""
     if len(pairs) <= FEW:
         return False
-    from fastserver.framing.framing import crowded  # which has the messages that need this module
-
     return crowded([key for key, _ in pairs])

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 
 from fastserver.errors import FrameError
 from fastserver.framing import refusals
-from fastserver.framing.arguments import invalid, limit, octets
+from fastserver.framing.arguments import invalid, limit, stretch
 from fastserver.framing.message import P
 from fastserver.framing.messages import Messages, messages_of
 from fastserver.framing.scan import Scan
@@ -46,7 +46,7 @@ class ObjectSplitter(ABC):
         self.count = self.skipped = 0
         self.fault = None
         self._check_alive()
-        chunk: bytes | bytearray = octets(data)
+        chunk: bytes | bytearray = stretch(data)
         if self._held:
             self._held += chunk
             chunk = self._held

@@ -25,7 +25,7 @@ from fastserver.errors import UNHEARD, CloseReason
 from fastserver.handlers.inbox import FIRST, LIST, TURN, Inbox, lists
 
 if TYPE_CHECKING:
-    from fastserver.framing.framing import Message, Messages
+    from fastserver.framing import Message, Messages
     from fastserver.peers.peer import Peer
 
 # What they give back is thrown away.

@@ -19,7 +19,7 @@ from fastserver.errors import UNHEARD
 from fastserver.fanout.pause import Pause
 
 if TYPE_CHECKING:
-    from fastserver.framing.framing import Messages
+    from fastserver.framing import Messages
     from fastserver.handlers.handlers import Handlers
     from fastserver.peers.peer import Peer
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from fastserver.config.listener import Role
 from fastserver.config.setting import GIB
-from fastserver.framing.framing import FRAMINGS
+from fastserver.framing import FRAMINGS
 
 __all__ = ["FILL", "SMALLEST", "WIRES", "Cut", "LinesWire", "MsgpackStreamWire", "MsgpackWire", "Role", "Wire"]
 

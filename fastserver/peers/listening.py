@@ -20,7 +20,7 @@ from fastserver.peers.peer import Peer
 
 if TYPE_CHECKING:
     from fastserver.fanout.channel import Channel
-    from fastserver.framing.framing import Message
+    from fastserver.framing import Message
     from fastserver.peers.hub import Hub
 
 ROOM: Final = 64 * 1024

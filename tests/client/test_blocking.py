@@ -15,7 +15,7 @@ import pytest
 from fastserver.client import blocking
 from fastserver.client.blocking import BlockingClient
 from fastserver.errors import ConfigError, FrameError
-from fastserver.framing.framing import FRAMINGS
+from fastserver.framing import FRAMINGS
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from fastserver.client import client as client_module
 from fastserver.client.client import Client, connect
 from fastserver.client.connection import Connection
 from fastserver.errors import ConfigError, FrameError
-from fastserver.framing.framing import FRAMINGS
+from fastserver.framing import FRAMINGS
 
 
 def generator(client: object) -> Any:

@@ -11,7 +11,7 @@ import pytest
 from fastserver.config.config import SETTINGS, Config
 from fastserver.config.setting import GIB, KIB, MIB, Setting
 from fastserver.errors import ConfigError
-from fastserver.framing.framing import FRAMINGS
+from fastserver.framing import FRAMINGS
 
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 

@@ -10,7 +10,7 @@ from fastserver.fanout.backlog import SEGMENT, Segment, past
 from fastserver.fanout.batch import Batch, Member
 from fastserver.fanout.channel import Channel
 from fastserver.fanout.outbox import Outbox
-from fastserver.framing.framing import LinesSplitter
+from fastserver.framing.registry import LinesSplitter
 
 
 def join(channel: Channel) -> Member:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from fastserver.framing import Splitter
 from fastserver.framing.discard import DISCARD
-from fastserver.framing.framing import Splitter
 
 
 def test_nothing_comes_of_anything() -> None:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from support.splitters import COMPILED, TWINS, both, outcome, steps
 from support.strategies import STREAMS, cut
 
+from fastserver.compiled import COMPILED as ALL_COMPILED
 from fastserver.errors import FrameError
-from fastserver.framing import framing
+from fastserver.framing import FRAMINGS
 
 ALL = ("lines", "msgpack", "msgpack-stream")
 FRAMES = {"lines": b"hi\r\n", "msgpack": b"\x00\x00\x00\x03\xa2hi", "msgpack-stream": b"\xa2hi"}
@@ -24,22 +25,21 @@ WRONG = {"lines": b"x" * 101, "msgpack": b"\x00\x00\x00\x00", "msgpack-stream": 
 
 
 def test_the_framings_and_their_order() -> None:
-    assert list(framing.FRAMINGS) == list(ALL)
-    for name, entry in framing.FRAMINGS.items():
+    assert list(FRAMINGS) == list(ALL)
+    for name, entry in FRAMINGS.items():
         assert entry.name == name
-        assert entry.compiled is framing.COMPILED
 
 
 def test_the_compiled_splitters_are_used_unless_twins_are_asked_for() -> None:
     asked = os.environ.get("FASTSERVER_PURE_PYTHON") == "1"
-    assert framing.COMPILED is not asked
+    assert ALL_COMPILED is not asked
     expected = TWINS if asked else COMPILED
-    assert {name: entry.splitter for name, entry in framing.FRAMINGS.items()} == expected
+    assert {name: entry.splitter for name, entry in FRAMINGS.items()} == expected
 
 
 def test_twins_can_be_asked_for() -> None:
     code = (
-        "import sys; from fastserver.framing.framing import COMPILED, FRAMINGS, Message;"
+        "import sys; from fastserver.compiled import COMPILED; from fastserver.framing import FRAMINGS, Message;"
         "assert not COMPILED and 'fastserver.framing._splitters' not in sys.modules;"
         "assert Message.__module__ == 'fastserver.framing.message';"
         "assert all(sys.modules[one.splitter.__module__].__file__.endswith('.py') for one in FRAMINGS.values())"
@@ -52,7 +52,7 @@ def test_twins_stand_in_where_something_was_not_compiled(monkeypatch: pytest.Mon
     code = (
         "import os, os.path; real = os.path.exists;"
         "os.path.exists = lambda path: '_sending' not in str(path) and real(path);"
-        "from fastserver.framing import FRAMINGS; from fastserver.framing.framing import COMPILED;"
+        "from fastserver.framing import FRAMINGS; from fastserver.compiled import COMPILED;"
         "assert not COMPILED; assert FRAMINGS['lines'].splitter(9).feed(b'hi\\n') == b'hi\\n'"
     )
     monkeypatch.delenv("FASTSERVER_PURE_PYTHON", raising=False)

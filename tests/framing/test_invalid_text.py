@@ -24,7 +24,7 @@ from fastserver import CloseReason, Config, ConfigError, Message, Server
 from fastserver.client.blocking import BlockingClient
 from fastserver.client.client import connect
 from fastserver.errors import FrameError
-from fastserver.framing.framing import FRAMINGS
+from fastserver.framing import FRAMINGS
 from fastserver.log.log import show
 
 MODES = ("msgpack", "msgpack-stream")

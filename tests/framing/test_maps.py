@@ -14,17 +14,17 @@ from support.collisions import one_way, packed, same_hash
 from support.simulation import Simulation
 from support.splitters import both
 
+from fastserver.compiled import COMPILED
 from fastserver.examples.bus import command
+from fastserver.framing import FRAMINGS, Message, jsonvalue, maps
 from fastserver.framing import crowded as twin
-from fastserver.framing import framing, jsonvalue
-from fastserver.framing.framing import COMPILED, FRAMINGS, Message
 from fastserver.framing.jsonvalue import decode, from_json, to_json
 from fastserver.framing.maps import FEW, unpack
 from fastserver.log.log import show
 
 CROWDED: list[Callable[[list[Any]], bool]] = [twin.crowded]
 if COMPILED:
-    CROWDED.append(framing.crowded)
+    CROWDED.append(maps.crowded)
 NUMBERS = random.Random(1)
 
 ORDERLY = {
@@ -80,7 +80,7 @@ def test_keys_that_look_for_the_same_place_are(crowded: Callable[[list[Any]], bo
     )
 )
 def test_compiled_and_twin_agree(keys: list[Any]) -> None:
-    assert framing.crowded(keys) is twin.crowded(keys)
+    assert maps.crowded(keys) is twin.crowded(keys)
 
 
 @pytest.mark.parametrize("name", ORDERLY)

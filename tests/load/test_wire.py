@@ -8,7 +8,7 @@ import socket
 import pytest
 from support.relay import GreetedWire
 
-from fastserver.framing.framing import FRAMINGS
+from fastserver.framing import FRAMINGS
 from fastserver.load.link import Link
 from fastserver.load.stamp import LENGTH, MOST, stamp, stamped
 from fastserver.load.wire import SMALLEST, WIRES, Role

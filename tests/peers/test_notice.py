@@ -11,7 +11,7 @@ from conftest import Serve
 from support.simulation import Simulation
 
 from fastserver import CloseReason
-from fastserver.framing.framing import FRAMINGS
+from fastserver.framing import FRAMINGS
 from fastserver.peers.peer import Peer
 from fastserver.server import UNLIMITED
 

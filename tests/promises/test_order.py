@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 from support.simulation import Simulation, Transport
 
-from fastserver.framing.framing import Messages
+from fastserver.framing import Messages
 from fastserver.peers.peer import Peer
 
 ROOMS = ["red", "green", "blue"]

@@ -1,4 +1,9 @@
-# Whether a dict of some keys would be slow. The twin is fastserver/framing/crowded.py.
+# cython: boundscheck=False, wraparound=False, nonecheck=False, initializedcheck=False, cdivision=True
+"""The compiled twin of `fastserver.framing.crowded`: an extension of its own, since messages need it to decode."""
+
+from cpython.mem cimport PyMem_Free, PyMem_Malloc
+
+from fastserver.framing.crowded import COMPARISON, SHIFT, SMALLEST, STEPS
 
 cdef extern from "Python.h":
     Py_hash_t PyObject_Hash(object) except? -1

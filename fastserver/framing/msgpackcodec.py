@@ -1,0 +1,76 @@
+"""Payloads that are one MessagePack object each; for people they are JSON, as `jsonvalue` writes and reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgpack
+
+from fastserver.framing import maps
+from fastserver.framing.bytescodec import FILL
+from fastserver.framing.codec import abridged
+from fastserver.log.escape import escape
+
+DECODED: Final = 4096
+"""Bytes of a payload up to which it is decoded where only its beginning is to be shown."""
+
+
+class MsgpackCodec:
+    """The codec of both MessagePack framings."""
+
+    typed = True
+
+    def pack(self, value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
+        """`value` as `msgpack.packb` packs it; surrogates stand for the bytes of text that is not UTF-8."""
+        try:
+            packed: bytes = msgpack.packb(value, default=default)
+        except UnicodeEncodeError:  # bytes that are not UTF-8, as `unpack` gives them: the splitter may refuse them
+            packed = msgpack.packb(value, default=default, unicode_errors="surrogateescape")
+        except OverflowError as error:  # an integer of more than 64 bits
+            raise ValueError(f"msgpack has no room for this value: {error}") from None
+        except BufferError:
+            raise ValueError("a memoryview with gaps: its bytes must be contiguous") from None
+        return packed
+
+    def unpack(self, payload: bytes, ext_hook: Callable[[int, bytes], Any] | None = None) -> Any:
+        """The value of `payload`; text that is not UTF-8 has its bytes as surrogates.
+
+        Raises ValueError where a map has many keys of nearly the same hash, and what `msgpack.unpackb` raises where
+        Python cannot hold the value, such as a map whose key is an array.
+        """
+        if ext_hook is None:
+            return maps.unpack(payload)
+        return maps.unpacked(payload, maps.as_dict, ext_hook=ext_hook)
+
+    def show(self, payload: bytes, most: int | None = None) -> str:
+        """`payload` as JSON. With `most`, one of more than `DECODED` bytes is not decoded: only its size is told."""
+        from fastserver.framing.jsonvalue import decode, to_json  # few programs need it, and it takes a while to load
+
+        if most is None:
+            return to_json(decode(payload))
+        if len(payload) > DECODED:
+            return f"msgpack, {len(payload)} bytes"
+        text = to_json(decode(payload)).encode("utf-8", "surrogatepass")
+        return escape(abridged(text, most, len(payload)))
+
+    def parse(self, text: str) -> Any:
+        """The value that `text`, one JSON value, stands for; nil if it is empty."""
+        from fastserver.framing.jsonvalue import from_json  # as in `show`
+
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(f"not UTF-8 at byte {len(text[: error.start].encode()) + 1}") from None
+        return from_json(text or "null")
+
+    def sized(self, size: int, stamp: bytes = b"") -> bytes:
+        """One `bin` object that takes `size` bytes in all and ends with `stamp`."""
+        for code, width in ((0xC4, 1), (0xC5, 2), (0xC6, 4)):
+            length = size - 1 - width
+            if length < 1 << 8 * width:
+                return bytes([code]) + length.to_bytes(width, "big") + stamp.rjust(length, FILL)
+        raise ValueError(f"a payload of {size} bytes is too long")
+
+
+MSGPACK: Final = MsgpackCodec()
