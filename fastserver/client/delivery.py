@@ -7,7 +7,7 @@ import sys
 from typing import Final, Protocol
 
 from fastserver.config.setting import MIB
-from fastserver.process.descriptors import unacknowledged
+from fastserver.kernel import unacknowledged
 
 _ENDED: Final = frozenset({5, 6, 7})  # FIN_WAIT2, TIME_WAIT, CLOSE of tcp_states.h: our end of stream is acknowledged
 _CLOSED: Final = 7

@@ -26,7 +26,7 @@ from logging import WARNING
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fastserver.errors import CloseReason
-from fastserver.process.descriptors import silence
+from fastserver.kernel import silence
 
 if TYPE_CHECKING:
     from fastserver.peers.peer import Peer

@@ -20,8 +20,8 @@ from logging import WARNING
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fastserver.errors import CloseReason
+from fastserver.kernel import tcp_info, unacknowledged
 from fastserver.limits.rounds import Rounds
-from fastserver.process.descriptors import tcp_info, unacknowledged
 
 if TYPE_CHECKING:
     from fastserver.peers.peer import Peer

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, cast
 
 from fastserver.fanout.backlog import Part
 from fastserver.fanout.batch import Member
+from fastserver.kernel import kernel_memory, unacknowledged
 from fastserver.peers.endpoint import Endpoint
 from fastserver.peers.link import TRANSPORT, Link
-from fastserver.process.descriptors import kernel_memory, unacknowledged
 
 if TYPE_CHECKING:
     from fastserver.fanout.batch import Collector

@@ -22,7 +22,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fastserver.fanout.backlog import Part, past
-from fastserver.process.descriptors import borrowed
+from fastserver.kernel import borrowed
 
 if TYPE_CHECKING:
     from fastserver.peers.peer import Peer

@@ -15,11 +15,11 @@ from fastserver.fanout.batch import Member
 from fastserver.fanout.channel import Channel
 from fastserver.fanout.pause import Pause
 from fastserver.fanout.reads import READ_SIZE
+from fastserver.kernel import unacknowledged
 from fastserver.peers import notice
 from fastserver.peers.account import NOTHING, Account
 from fastserver.peers.figures import Figures
 from fastserver.peers.webpage import is_request
-from fastserver.process.descriptors import unacknowledged
 
 if TYPE_CHECKING:
     from collections.abc import Callable

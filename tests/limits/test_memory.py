@@ -13,9 +13,9 @@ from support.simulation import Simulation
 from fastserver import CloseReason, Config, ConfigError
 from fastserver.config.listener import Role
 from fastserver.fanout.pause import Pause
+from fastserver.kernel import silence
 from fastserver.limits.memory import Held, least
 from fastserver.peers.peer import Peer
-from fastserver.process.descriptors import silence
 
 LIMIT = 4 * 1024 * 1024
 CHUNK = b"x" * 99_999 + b"\n"

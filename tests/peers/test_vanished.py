@@ -11,9 +11,9 @@ import pytest
 from support.simulation import Simulation
 
 from fastserver import CloseReason
+from fastserver.kernel import tcp_info, unacknowledged
 from fastserver.limits.vanished import Asked
 from fastserver.peers.peer import Peer
-from fastserver.process.descriptors import tcp_info, unacknowledged
 
 NUMBER: Final = 1_000_000
 """A descriptor that nobody has."""
