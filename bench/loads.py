@@ -112,7 +112,7 @@ class Timed(Leading):
         self.latencies: list[int] = []
         self._sent: list[int] = []  # when each message was
         self._length = len(plan.wire.deliver(plan.wire.payload(plan.mix.cycle[0])))
-        hearing = [link for link in links if link.role.hears]
+        hearing = [link for link in links if link.role.receives]
         self._timed = {link.number for link in hearing[:: max(1, len(hearing) // self.SAMPLE)]}
         for link in hearing:
             if link.number in self._timed:
@@ -185,8 +185,8 @@ def connected(server: Running, plan: Plan, board: Board) -> Iterator[list[Link]]
     """The connections of `plan`, all taken on by the server, with nothing left to read. Raises `LoadError`."""
     stop, stopped = Pipe()
     with stop, stopped, opened(server, [*roles(plan), (plan.connections, Role.SEND)]) as (*links, prober):
-        board.mine[RECEIVERS] = sum(link.role.hears for link in links)
-        board.mine[SENDERS] = sum(link.role.heard for link in links)
+        board.mine[RECEIVERS] = sum(link.role.receives for link in links)
+        board.mine[SENDERS] = sum(link.role.sends for link in links)
         reading = threading.Thread(target=settle, args=(links, plan.wire, board, stopped.fileno()))
         reading.start()
         try:

@@ -394,7 +394,7 @@ class Server:
 
     def accept(self, listener: Listener) -> Peer:
         """A peer for the next connection to `listener`."""
-        peer = Peer(self.hub, self.splitter() if listener.role.heard else DISCARD, listener.role)
+        peer = Peer(self.hub, self.splitter() if listener.role.sends else DISCARD, listener.role)
         if listener.path is not None:
             peer.address = f"unix:{listener.path}"
         return peer
@@ -434,7 +434,7 @@ class Server:
         if host is not None and peer.descriptor >= 0:
             self.vanished.watch()
         self.rates.watch(peer)
-        if peer.role.hears:
+        if peer.role.receives:
             peer.add(self.everyone)
         kind = "peer %(id)d %(address)s connected" + _role(peer.role)
         self.log.line(INFO, kind, id=peer.id, address=peer.address, role=peer.role)
@@ -458,7 +458,7 @@ class Server:
 
     def half_closed(self, peer: Peer) -> None:
         """`peer` ended its stream; it may go on receiving for a while, if it does."""
-        if not peer.role.hears:
+        if not peer.role.receives:
             peer.close(CloseReason.EOF)
             return
         self._half_closed.add(peer)

@@ -15,20 +15,20 @@ class Role(str, Enum):
 
     BOTH = "both"
     SEND = "send"
-    """They are only heard: nothing is offered to them."""
+    """They only send: nothing is offered to them."""
     RECEIVE = "receive"
-    """They only hear: what they send is thrown away."""
+    """They only receive: what they send is thrown away."""
 
     def __str__(self) -> str:
         return self.value
 
     @property
-    def heard(self) -> bool:
+    def sends(self) -> bool:
         """Whether what they send is passed on."""
         return self is not Role.RECEIVE
 
     @property
-    def hears(self) -> bool:
+    def receives(self) -> bool:
         """Whether anything is offered to them."""
         return self is not Role.SEND
 

@@ -43,7 +43,7 @@ class Heartbeat:
 
     def _look(self, peer: Peer) -> None:
         # To one that is behind something is under way.
-        if peer.reason is None and peer.role.hears and not peer.stuck and self._quiet(peer, self._server.time()):
+        if peer.reason is None and peer.role.receives and not peer.stuck and self._quiet(peer, self._server.time()):
             peer.tell(self._frame)
 
     def _quiet(self, peer: Peer, now: float) -> bool:

@@ -67,12 +67,12 @@ class Checking(Traffic):
         blank = stamp(0)
         self._fills = {size: wire.payload(size, blank)[:-LENGTH] for size in self._cycle}
         self._delivered = {size: len(wire.deliver(wire.payload(size, blank))) for size in self._cycle}
-        self._hearing = {link.number: Hearing(wire.cut()) for link in links if link.role.hears}
+        self._hearing = {link.number: Hearing(wire.cut()) for link in links if link.role.receives}
         for link in links:
             if self._deaf(link):
                 self._hearing[link.number].expected[link.number] = MOST  # its own message is one too many
         self._most = most(plan, rate)
-        self.pace = FixedRate(plan, rate, start, [link for link in links if link.role.heard], self.offer)
+        self.pace = FixedRate(plan, rate, start, [link for link in links if link.role.sends], self.offer)
 
     def next_write(self, link: Link) -> Write:
         first = link.turn * self.plan.batch

@@ -26,7 +26,7 @@ class Counting(Traffic):
         self._writes = writes(plan.wire, plan.mix, plan.batch)
         self._buffer = bytearray(CHUNK)
         self._flags = 0 if plan.address.path else DISCARD
-        senders = [link for link in links if link.role.heard]
+        senders = [link for link in links if link.role.sends]
         if plan.rate is not None:
             self.pace = FixedRate(plan, plan.rate, start, senders, self.offer)
         elif plan.lockstep:

@@ -29,7 +29,7 @@ def settle(links: Sequence[Link], wire: Wire, board: Board, control: int) -> Non
     last = wire.deliver(wire.payload(SMALLEST, LAST))
     by_descriptor = {link.descriptor: link for link in links}
     tails: dict[int, bytes] = {}
-    wanted = sum(link.role.hears for link in links)
+    wanted = sum(link.role.receives for link in links)
     poll = Poll()
     for descriptor in (*by_descriptor, control):
         poll.register(descriptor)
@@ -46,7 +46,7 @@ def settle(links: Sequence[Link], wire: Wire, board: Board, control: int) -> Non
                 board.mine[CLOSED] += 1
                 poll.unregister(descriptor)
                 continue
-            if link.role.hears and data:
+            if link.role.receives and data:
                 board.mine[REACHED] += descriptor not in tails
                 tails[descriptor] = (tails.get(descriptor, b"") + data)[-len(last) :]
                 board.mine[SETTLED] += tails[descriptor] == last

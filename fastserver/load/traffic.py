@@ -165,7 +165,7 @@ class Traffic:
         except (OSError, EOFError):
             self._lose(link)
             return
-        if not link.role.hears:
+        if not link.role.receives:
             if link.wire.overhears:
                 self.tally.overheard += size
         elif size:
@@ -194,7 +194,7 @@ class Traffic:
         """Begin no more writes: what each has heard by now is its share, and until now it heard nothing."""
         for link in self._links.values():
             link.granted = 0
-            if link.role.hears:
+            if link.role.receives:
                 self.tally.heard[link.number] = link.heard
                 link.gap = max(link.gap, now - link.heard_at)
 
@@ -209,9 +209,9 @@ class Traffic:
             self._waiting.remove(link)
         mine = self.board.mine
         mine[CLOSED] += 1
-        if link.role.heard:
+        if link.role.sends:
             mine[SENDERS] -= 1
-        if link.role.hears:
+        if link.role.receives:
             mine[RECEIVERS] -= 1
             self._hearers = self.board.total(RECEIVERS)
             own = int(link.turn * self.plan.batch * self.plan.mix.delivered(link.wire)) * self._deaf(link)
@@ -219,12 +219,12 @@ class Traffic:
             mine[WRITTEN_OFF] += max(0, self.board.total(PUBLISHED) - own - link.heard)
 
     def _note(self, link: Link) -> None:
-        if link.role.heard:
+        if link.role.sends:
             self.tally.sent[link.number] = link.turn * self.plan.batch
-        if link.role.hears:
+        if link.role.receives:
             self.tally.heard.setdefault(link.number, link.heard)
             self.tally.gaps[link.number] = link.gap
 
     def _deaf(self, link: Link) -> int:
         """1 if `link` would hear what it sends, but for the server, which leaves it out."""
-        return 1 if link.role.hears and not link.wire.echo else 0
+        return 1 if link.role.receives and not link.wire.echo else 0

@@ -51,8 +51,8 @@ def _take_part(plan: Plan, index: int, target: Target, board: Board, control: Co
     links: list[Link] = []
     try:
         links = open_links(target, plan.wire, [one for one in roles(plan) if one[0] % plan.processes == index])
-        board.mine[RECEIVERS] = sum(link.role.hears for link in links)
-        board.mine[SENDERS] = sum(link.role.heard for link in links)
+        board.mine[RECEIVERS] = sum(link.role.receives for link in links)
+        board.mine[SENDERS] = sum(link.role.sends for link in links)
         control.send(None)
         settle(links, plan.wire, board, control.fileno())
         control.send(None)

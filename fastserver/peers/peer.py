@@ -105,7 +105,7 @@ class Peer(Account, asyncio.Protocol):
         all. Raises TypeError for what is no channel, ValueError for one of another server.
         """
         self._check(channel)
-        if self.role.hears and not self._closing and self.member_of(channel) is None:
+        if self.role.receives and not self._closing and self.member_of(channel) is None:
             self.hub.flush.run()  # what was broadcast before is not for it
             self.add(channel)
 
@@ -308,7 +308,7 @@ class Peer(Account, asyncio.Protocol):
 
     def turn_away(self, reason: CloseReason) -> None:
         """End a connection that was not let in."""
-        if self.hub.config.last_word and self.role.hears and not self.transport.is_closing():
+        if self.hub.config.last_word and self.role.receives and not self.transport.is_closing():
             self._closing = True
             self.reason = reason
             self.link.write(self, [notice.closing(self.hub, reason)])
@@ -409,7 +409,7 @@ class Peer(Account, asyncio.Protocol):
         channel.check_of(self.hub)
 
     def _send(self, frame: bytes) -> bool:
-        if self._closing or not self.role.hears:
+        if self._closing or not self.role.receives:
             return False
         self.tell(frame)
         return True
@@ -423,7 +423,7 @@ class Peer(Account, asyncio.Protocol):
         """Be offered nothing more; write `rest`, that many messages, and a last word if asked for; end our half."""
         self.hub.flush.forget(self)
         self.leave_all()
-        if self.hub.config.last_word and self.role.hears and self.reason is not CloseReason.EOF:
+        if self.hub.config.last_word and self.role.receives and self.reason is not CloseReason.EOF:
             word = notice.closing(self.hub, self.reason or CloseReason.KICKED)
             self.offer(1, len(word))
             rest.append(word)

@@ -55,7 +55,7 @@ def test_url_that_is_none(url: str, wrong: str) -> None:
 
 
 def test_roles() -> None:
-    assert [(role.heard, role.hears) for role in Role] == [(True, True), (True, False), (False, True)]
+    assert [(role.sends, role.receives) for role in Role] == [(True, True), (True, False), (False, True)]
 
 
 ONE, OTHER = "msgpack://127.0.0.1:1", "lines://127.0.0.1:2"
