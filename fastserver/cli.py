@@ -6,6 +6,8 @@ import errno
 import os
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
+from textwrap import wrap
 from typing import Any, Final, NoReturn
 
 import click
@@ -17,25 +19,25 @@ from fastserver.log.complaint import complain
 
 SERVE_HELP = """Pass every message to everyone connected.
 
-Sizes take KiB, MiB or GiB behind the number; times are seconds. Every option can also be given in the environment:
-FASTSERVER_MAX_MESSAGE=64KiB is --max-message 64KiB.
+Sizes take KiB, MiB or GiB after the number; times are in seconds. Every option can also be given as an environment
+variable: FASTSERVER_MAX_MESSAGE=64KiB is --max-message 64KiB.
 """
 
-CONNECT_HELP = """Talk to a server: what is typed or piped in is sent, what arrives is shown.
+CONNECT_HELP = """Talk to a server: send each line that is typed or piped in, show each message that arrives.
 
-ADDRESS is HOST:PORT or unix:PATH, 127.0.0.1:3000 if not given. A message is a line; in the msgpack modes a line of
+ADDRESS is HOST:PORT or unix:PATH; the default is 127.0.0.1:3000. A message is a line; in the msgpack modes the line is
 JSON, with {"$bin": "BASE64"} for bytes.
 """
 
-BENCH_HELP = """Measure a server: how much it passes on, how fast, and whether all of it arrives.
+BENCH_HELP = """Measure a server: throughput, latency, and whether every message arrives.
 
-Two runs, each with connections of its own. The first measures throughput: it sends as much as the server takes (or
---rate, or in --lockstep) and only counts what arrives. The second looks at every message: was it lost, out of order,
-changed, and how long did it take? It sends at --rate; if none is given, at a tenth of what was measured at most, and
-no faster than it can look. Latency counts from when a message was due, sent late or not.
+There are two runs, each with its own connections. The first measures throughput: it sends as much as the server takes
+(or at --rate, or in --lockstep) and only counts what arrives. The second checks every message: whether it was lost,
+reordered or changed, and how long it took. It sends at --rate; by default, at no more than a tenth of the measured
+throughput, and no faster than it can check. Latency counts from the moment a message was due, even if it was sent late.
 
-A size is that of the payload; the framing around it comes on top. Nothing else should use the server meanwhile. The
-exit code is 1 if anything was lost, out of order or changed, or a connection closed. Ctrl-C ends it early, with a
+Sizes are those of payloads; the framing comes on top. Nothing else should use the server meanwhile. The exit code is 1
+if a message was lost, reordered or changed, or if the server closed a connection. Ctrl-C ends the run early, with a
 report.
 """
 
@@ -45,13 +47,52 @@ UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.E
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
-def _option(setting: Setting) -> click.Option:
+OPTION: Final = 30
+"""Columns for the name of an option in the help; its text begins on the next line if that is longer."""
+
+TIED: Final = "\N{NO-BREAK SPACE}"
+"""Between words of the help that stay on one line."""
+
+
+class Option(click.Option):
+    """An option that knows in which section of the help it stands."""
+
+    def __init__(self, *arguments: Any, section: str, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.section = section
+
+
+class SectionedCommand(click.Command):
+    """A command whose help shows its options section by section."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        _write_sections(self.get_params(ctx), ctx, formatter)
+
+
+def _write_sections(parameters: Iterable[click.Parameter], ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    # Not by click: that would break lines within names of options.
+    sections: dict[str, list[tuple[str, str]]] = {}
+    for parameter in parameters:
+        if (record := parameter.get_help_record(ctx)) is not None:
+            sections.setdefault(getattr(parameter, "section", "Other options"), []).append(record)
+    for title, records in sections.items():
+        with formatter.section(title):
+            margin = " " * formatter.current_indent
+            indent = " " * (len(margin) + OPTION + 2)
+            for name, text in records:
+                lines = wrap(text, formatter.width - len(indent), break_on_hyphens=False, break_long_words=False)
+                start = f"{margin}{name:<{OPTION}}  " if len(name) <= OPTION else f"{margin}{name}\n{indent}"
+                formatter.write(f"{start}{f'{chr(10)}{indent}'.join(lines).replace(TIED, ' ')}\n")
+
+
+def _option(setting: Setting) -> Option:
     flag = setting.type is bool
-    shown = not flag and (setting.off or setting.default not in (None, ()))
-    default = f"  [default: {setting.show(setting.default)}]" if shown else ""
+    shown = not flag and (setting.off or setting.default not in (None, (), ""))
+    default = "  " + f"[default: {setting.show(setting.default)}]".replace(" ", TIED) if shown else ""
     kind: dict[str, Any] = {"is_flag": True, "flag_value": "true"} if flag else {"multiple": setting.type is tuple}
-    return click.Option(
+    return Option(
         [setting.option, setting.name],
+        section=setting.group,
         **kind,
         type=str,
         metavar=None if flag else "|".join(setting.choices) or setting.unit.upper() or setting.name.upper(),
@@ -59,9 +100,9 @@ def _option(setting: Setting) -> click.Option:
     )
 
 
-def _report(name: str, what: str) -> click.Option:
-    text = f"{what} to FILE, or, without FILE, to standard output instead of the table."
-    return click.Option([f"--{name}"], is_flag=False, flag_value="-", metavar="[FILE]", help=text)
+def _report(name: str, what: str) -> Option:
+    text = f"{what} to FILE; without FILE, to standard output instead of the table."
+    return Option([f"--{name}"], section="Report", is_flag=False, flag_value="-", metavar="[FILE]", help=text)
 
 
 def _serve(**given: Any) -> None:
@@ -135,7 +176,14 @@ def _is_link(setting: Setting, text: str) -> bool:
 
 
 class Commands(click.Group):
-    """The command, whose subcommands are made when they are named: what they need, a server need not import."""
+    """The command, whose subcommands are made when they are named: what they need, a server need not import.
+
+    Its help shows its options section by section.
+    """
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        _write_sections(self.get_params(ctx), ctx, formatter)
+        self.format_commands(ctx, formatter)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return ["bench", "connect"]
@@ -167,7 +215,7 @@ def _connect_command() -> click.Command:
         params=[
             click.Argument(["address"], default="127.0.0.1:3000"),
             _option(settings["mode"]),
-            _option(settings["max_message"]),
+            _option(replace(settings["max_message"], help="Maximum payload of one message, sent or received.")),
             _option(WAIT),
         ],
         help=CONNECT_HELP,
@@ -179,7 +227,7 @@ def _connect_command() -> click.Command:
 def _bench_command() -> click.Command:
     from fastserver.load.plan import OPTIONS, SERVER
 
-    return click.Command(
+    return SectionedCommand(
         name="bench",
         callback=_bench,
         params=[

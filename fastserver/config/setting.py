@@ -25,6 +25,8 @@ class Setting:
     type: type
     default: Any
     help: str
+    group: str = ""
+    """The section of the help and of the manual in which it stands."""
     unit: str = ""
     low: float | None = None
     high: float | None = None

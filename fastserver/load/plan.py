@@ -22,8 +22,13 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def _setting(default: Any, help: str, *, kind: type | None = None, **more: Any) -> Any:
-    return field(default=default, metadata={"help": help, "type": kind or type(default), "default": default, **more})
+LOAD: Final = "Load"
+MEASUREMENT: Final = "Measurement"
+
+
+def _setting(group: str, default: Any, help: str, *, kind: type | None = None, **more: Any) -> Any:
+    known = {"group": group, "help": help, "type": kind or type(default), "default": default}
+    return field(default=default, metadata=known | more)
 
 
 @dataclass(frozen=True)
@@ -32,22 +37,30 @@ class Plan:
 
     address: Address = Address(DEFAULT_HOST, DEFAULT_PORT)  # noqa: RUF009 - it is frozen
     wire: Wire = WIRES["lines"]
-    publishers: int = _setting(1, "Connections that publish.", unit="connections", low=1, high=100_000)
-    subscribers: int = _setting(10, "Connections that hear what they publish.", unit="connections", low=1, high=100_000)
+    publishers: int = _setting(LOAD, 1, "Connections that publish.", unit="connections", low=1, high=100_000)
+    subscribers: int = _setting(
+        LOAD, 10, "Connections that receive what the publishers send.", unit="connections", low=1, high=100_000
+    )
     all_to_all: int | None = _setting(
+        LOAD,
         None,
-        "Instead of both: connections that publish, and hear all the others.",
+        "Connections that publish and receive what all the others send, instead of publishers and subscribers.",
         kind=int,
         unit="connections",
         low=2,
         high=100_000,
         off=True,
     )
-    size: str = _setting("64", "Bytes of a payload, framing not counted; a mix is, for example, 64:90,1024:10.")
-    batch: int = _setting(1, "Messages in one write.", unit="messages", low=1, high=1_000_000)
+    size: str = _setting(
+        LOAD,
+        "64",
+        "Bytes of a payload; 64:90,1024:10 is a mix, nine payloads of 64 bytes to one of 1024.",
+    )
+    batch: int = _setting(LOAD, 1, "Messages in one write.", unit="messages", low=1, high=1_000_000)
     rate: float | None = _setting(
+        LOAD,
         None,
-        "Messages a second of all publishers together; off is flat out, though never far ahead of the subscribers.",
+        "Messages a second, all publishers together; off is as fast as possible, never far ahead of the subscribers.",
         kind=float,
         unit="messages",
         low=0.001,
@@ -55,20 +68,25 @@ class Plan:
         off=True,
     )
     lockstep: bool = _setting(
+        LOAD,
         False,
-        "Send the next write only once everyone has the last: it fixes what the server finds to read at a time, so "
-        "that processor time compares between servers.",
+        "Send each write only when everyone has the last one, so that every server finds the same amount to read at "
+        "a time and processor times can be compared.",
     )
-    duration: float = _setting(5.0, "How long to measure throughput.", unit="seconds", low=0.001, high=86_400)
+    duration: float = _setting(
+        MEASUREMENT, 5.0, "Length of the run for throughput.", unit="seconds", low=0.001, high=86_400
+    )
     check: float | None = _setting(
+        MEASUREMENT,
         2.0,
-        "How long to measure latency and look for loss afterwards, in a run of its own.",
+        "Length of the second run, which measures latency and looks for loss.",
         unit="seconds",
         low=0.001,
         high=86_400,
         off=True,
     )
     processes: int = _setting(
+        LOAD,
         # Half of the processors: the server needs some. Beyond four, none was ever the bottleneck.
         max(1, min(4, processors() // 2)),
         "Processes that make the load.",
@@ -77,16 +95,22 @@ class Plan:
         high=256,
     )
     pid: int | None = _setting(
+        MEASUREMENT,
         None,
-        "The server's process, if it is on this machine: its processor time per delivery is reported then.",
+        "Process of a server on this machine, whose processor time per delivery is then reported.",
         kind=int,
         low=1,
         high=2**22,  # as many as Linux has at most
     )
     patience: float = _setting(
-        2.0, "After the last write, how long to wait while nothing arrives.", unit="seconds", low=0.001, high=3600
+        MEASUREMENT,
+        2.0,
+        "Maximum wait after the last write while nothing arrives.",
+        unit="seconds",
+        low=0.001,
+        high=3600,
     )
-    echo: bool = _setting(False, "The server runs with --echo: who publishes and hears, hears itself too.")
+    echo: bool = _setting(LOAD, False, "Expect a publisher's own messages back too: the server runs with --echo.")
     processors: frozenset[int] | None = None
     """The processors its processes run on; None is all that this one may use."""
 
@@ -147,9 +171,9 @@ OPTIONS: Final = tuple(
 
 _SERVER: Final = {setting.name: setting for setting in SETTINGS}
 SERVER: Final = (
-    replace(_SERVER["host"], help="Address or name of the server."),
-    replace(_SERVER["port"], help="Its TCP port.", low=1),
-    replace(_SERVER["unix"], help="Its Unix socket; replaces host and port."),
-    _SERVER["mode"],
+    replace(_SERVER["host"], help="Address or name of the server.", group="Server"),
+    replace(_SERVER["port"], help="TCP port of the server.", low=1, group="Server"),
+    replace(_SERVER["unix"], help="Unix socket of the server; replaces host and port.", group="Server"),
+    replace(_SERVER["mode"], group="Server"),
 )
 """Where the server is, and what it speaks, in the words of its own options."""

@@ -285,13 +285,17 @@ def test_both_families(serve: Serve) -> None:
 
 
 def test_help(tmp_path: Path) -> None:
-    """Every setting is there, with its default."""
+    """Every setting is there, in the section of its group, with its default."""
     ended = attempt("--help", folder=tmp_path)
     assert (ended.code, ended.errors) == (0, [])
+    sections = dict(re.findall(r"^(\w[^\n]*):\n(.*?)(?=^\w|\Z)", ended.output, re.MULTILINE | re.DOTALL))
+    groups = dict.fromkeys(setting.group for setting in SETTINGS if setting.command)
+    assert [*sections] == [*groups, "Other options", "Commands"]
+    for setting in SETTINGS:
+        section = " ".join(sections.get(setting.group, "").split())
+        assert (setting.option + " " in section) == setting.command
+        assert (setting.help in section) == setting.command
     text = " ".join(ended.output.split())
-    for setting in [one for one in SETTINGS if one.command]:
-        assert setting.option in text
-        assert setting.help in text
     for default in ("127.0.0.1", "3000", "1 MiB", "16 MiB", "5 s"):
         assert f"[default: {default}]" in text
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,13 @@ def test_modes_are_the_framings() -> None:
     assert BY_NAME["mode"].choices == tuple(FRAMINGS)
 
 
+def test_each_setting_stands_in_one_group_with_its_kin() -> None:
+    groups = [group for group, _ in groupby(SETTINGS, key=lambda setting: setting.group)]
+    assert len(groups) == len({*groups})
+    assert all(groups)
+    assert {setting.group for setting in SETTINGS if not setting.command} == {groups[-1]}
+
+
 def row(setting: Setting) -> str:
     default = "off" if setting.type is bool else setting.show(setting.default)
     allowed = "" if setting.type is bool else setting.allowed
@@ -169,9 +177,13 @@ def row(setting: Setting) -> str:
     return f"| `{name}` | {default} | {allowed} | {setting.help} |"
 
 
-def test_readme_table_is_made_of_the_settings() -> None:
-    readme = Path(__file__).parents[2] / "README.md"
-    if not readme.exists():
-        pytest.skip("no README beside the tests: they run away from the checkout")
-    table = "\n".join(row(setting) for setting in SETTINGS)
-    assert table in readme.read_text(), f"the table in README.md should be:\n{table}"
+def test_tables_of_the_manual_are_made_of_the_settings() -> None:
+    """One for each group, under a heading of its name, in the order of the help."""
+    manual = Path(__file__).parents[2] / "fastserver/config/README.md"
+    if not manual.exists():
+        pytest.skip("no manual beside the tests: they run away from the checkout")
+    tables = "\n\n".join(
+        "\n".join([f"### {group}\n", "| setting | default | allowed | |", "|---|---|---|---|", *map(row, settings)])
+        for group, settings in groupby(SETTINGS, key=lambda setting: setting.group)
+    )
+    assert tables in manual.read_text("utf-8"), f"the tables in {manual} should be:\n{tables}"

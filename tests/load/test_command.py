@@ -209,6 +209,7 @@ def test_help(tmp_path: Path) -> None:
     assert (ended.code, ended.errors) == (0, [])
     text = " ".join(ended.output.split())
     for setting in (*SERVER, *OPTIONS):
+        assert f"\n{setting.group}:\n" in ended.output
         assert setting.option in text
         assert setting.help in text
     shared = {setting.name for setting in SETTINGS} & {setting.name for setting in OPTIONS}
