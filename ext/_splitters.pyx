@@ -16,10 +16,11 @@ from types import GenericAlias
 
 import msgpack
 
-from fastserver.framing import maps
 from fastserver.errors import FrameError
 from fastserver.framing import refusals
 from fastserver.framing.arguments import invalid, limit, octets
+from fastserver.framing.maps import SMALL
+from fastserver.framing.msgpackcodec import MSGPACK
 from fastserver.framing.scan import HEADS, NANOSECONDS
 
 include "buffer.pyx"

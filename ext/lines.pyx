@@ -29,6 +29,20 @@ cdef extern from *:
 
 
 @cython.final
+@cython.no_gc
+@cython.auto_pickle(False)
+cdef class LinesForm(Form):
+    """Lines: the payload, then LF or CR LF."""
+
+    cdef void bounds(self, const char* frame, Py_ssize_t size, Py_ssize_t* head, Py_ssize_t* tail) noexcept:
+        head[0] = 0
+        tail[0] = 2 if size > 1 and frame[size - 2] == CR else 1
+
+
+cdef Form lines_form = LinesForm()
+
+
+@cython.final
 @cython.auto_pickle(False)
 cdef class LinesSplitter:
     """Cuts a byte stream into lines of at most `max_message` bytes, line end not counted."""
@@ -154,7 +168,7 @@ cdef class LinesSplitter:
         cdef Messages found
         if start < 0:
             raise ValueError(f"frames cannot start at {start}")
-        found = messages_of(peer, frames, start, False)
+        found = messages_of(peer, frames, start, lines_form)
         while start < size and most != 0:
             lf = <const char*>memchr(lines + start, LF, size - start)
             if lf == NULL:

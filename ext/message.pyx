@@ -1,8 +1,18 @@
-# The compiled twin of fastserver/framing/message.py.
+# One message, and the form of its frame. The twins are fastserver/framing/message.py and form.py.
 
 
-cdef object unpackb = msgpack.unpackb
-cdef Py_ssize_t small = maps.SMALL
+@cython.no_gc
+@cython.auto_pickle(False)
+cdef class Form:
+    """The form of frames whose payloads are bytes; here with nothing around them."""
+
+    cdef void bounds(self, const char* frame, Py_ssize_t size, Py_ssize_t* head, Py_ssize_t* tail) noexcept:
+        """Tells how many bytes of a frame, complete, are before its payload and behind it."""
+        head[0] = tail[0] = 0
+
+    cdef object value(self, bytes payload, object peer):
+        """The value that `payload`, which `peer` sent, stands for."""
+        return payload
 
 
 @cython.final
@@ -11,17 +21,17 @@ cdef Py_ssize_t small = maps.SMALL
 cdef class Message:
     """One message as a handler gets it, made by `Splitter.messages`; its attributes are read-only.
 
-    `peer` is who sent it, as given to `messages`. A message keeps the frames it came with alive, and
+    `peer` is its sender, as given to `messages`. A message keeps the frames it came with alive, and
     cuts its own bytes out of them only when asked.
     """
 
     cdef readonly object peer
-    """Who sent it."""
+    """The sender."""
     cdef bytes frames
     cdef Py_ssize_t start, end
-    cdef uint8_t head, tail
-    cdef bint packed
-    cdef object made  # at its first use: the payload of a line, the value of a msgpack message
+    cdef Form form
+    cdef bytes cut  # the payload, once it was asked for
+    cdef object made  # the value, once it was asked for
 
     def __init__(self):
         raise TypeError("a Message is made by a splitter's messages()")
@@ -31,51 +41,27 @@ cdef class Message:
         """For annotations: `Message[Client]`."""
         return GenericAlias(cls, peer)
 
-    cdef bytes slice(self, Py_ssize_t start, Py_ssize_t end):
-        if self.frames is None:  # made past __init__, by object.__new__
-            return b""
-        if start == 0 and end == PyBytes_GET_SIZE(self.frames):
-            return self.frames
-        return PyBytes_FromStringAndSize(PyBytes_AS_STRING(self.frames) + start, end - start)
-
     @property
     def frame(self) -> bytes:
         """Its wire form, framing included, as it came."""
-        return self.slice(self.start, self.end)
+        return self.slice(0, 0)
 
     @property
     def payload(self) -> bytes:
         """Its bytes without framing."""
-        if self.packed:
-            return self.slice(self.start + self.head, self.end - self.tail)
-        if self.made is None:
-            self.made = self.slice(self.start + self.head, self.end - self.tail)
-        return self.made
+        return self.body()
 
     @property
     def value(self):
-        """What a msgpack payload says, decoded at the first use; of a line, the payload.
+        """The value of a msgpack payload, decoded at the first use; of a line, the payload.
 
         Text that is not UTF-8, which `invalid_text` may let through, has its bytes as surrogates (the error handler
         `surrogateescape`). Raises ValueError where a map has many keys of nearly the same hash, and what
         `msgpack.unpackb` raises where Python cannot hold the value, such as a map whose key is an array.
         """
-        if not self.packed:
-            return self.payload
-        if self.made is None:
-            self.made = self.unpack(self.slice(self.start + self.head, self.end - self.tail))
+        if self.made is None and self.form is not None:
+            self.made = self.form.value(self.body(), self.peer)
         return self.made
-
-    cdef unpack(self, bytes payload):
-        hook = getattr(self.peer, "ext_hook", None)
-        if hook is not None:
-            return maps.unpacked(payload, maps.as_dict, ext_hook=hook)
-        if PyBytes_GET_SIZE(payload) > small:
-            return maps.unpack(payload)
-        try:
-            return unpackb(payload, strict_map_key=False)
-        except UnicodeDecodeError:
-            return maps.unpack(payload)
 
     def broadcast(self) -> None:
         """Passes it on as it came, by `peer.relay(frames, start, end)`."""
@@ -86,3 +72,21 @@ cdef class Message:
         shown = payload[:60]
         more = "" if len(payload) <= 60 else f" … of {len(payload)} bytes"
         return f"<Message from {self.peer!r}: {shown!r}{more}>"
+
+    cdef bytes body(self):
+        cdef Py_ssize_t head, tail
+        if self.form is None:  # made past __init__, by object.__new__
+            return b""
+        if self.cut is None:
+            self.form.bounds(PyBytes_AS_STRING(self.frames) + self.start, self.end - self.start, &head, &tail)
+            self.cut = self.slice(head, tail)
+        return self.cut
+
+    cdef bytes slice(self, Py_ssize_t head, Py_ssize_t tail):
+        """The frame without its first `head` and last `tail` bytes."""
+        cdef Py_ssize_t start = self.start + head, end = self.end - tail
+        if self.frames is None:
+            return b""
+        if start == 0 and end == PyBytes_GET_SIZE(self.frames):
+            return self.frames
+        return PyBytes_FromStringAndSize(PyBytes_AS_STRING(self.frames) + start, end - start)

@@ -21,8 +21,7 @@ cdef class Messages:
     cdef Py_ssize_t start  # of the first frame
     cdef Py_ssize_t* ends  # of each frame
     cdef Py_ssize_t size, room
-    cdef uint8_t head
-    cdef bint packed
+    cdef Form form
     cdef list made
 
     def __init__(self):
@@ -49,21 +48,14 @@ cdef class Messages:
 
     cdef inline void put(self, Py_ssize_t index, Message into):
         """Makes `into`, which is new or was reset, the message at `index`."""
-        cdef Py_ssize_t start = self.ends[index - 1] if index else self.start
-        cdef Py_ssize_t end = self.ends[index]
-        into.start = start
-        into.end = end
-        into.head = self.head
-        into.packed = self.packed
-        if self.packed:
-            into.tail = 0
-        else:
-            into.tail = 2 if end - start > 1 and PyBytes_AS_STRING(self.frames)[end - 2] == 0x0D else 1
+        into.start = self.ends[index - 1] if index else self.start
+        into.end = self.ends[index]
 
     cdef inline Message make(self, Py_ssize_t index):
         cdef Message made = Message.__new__(Message)
         made.peer = self.peer
         made.frames = self.frames
+        made.form = self.form
         self.put(index, made)
         return made
 
@@ -116,12 +108,12 @@ cdef class Messages:
 Sequence.register(Messages)
 
 
-cdef Messages messages_of(object peer, bytes frames, Py_ssize_t start, bint packed):
+cdef Messages messages_of(object peer, bytes frames, Py_ssize_t start, Form form):
     cdef Messages made = Messages.__new__(Messages)
     made.peer = peer
     made.frames = frames
     made.start = start
-    made.packed = packed
+    made.form = form
     return made
 
 
@@ -154,6 +146,7 @@ cdef class OneByOne:
             raise StopIteration
         self.before = self.last
         if message is not None and Py_REFCNT(message) == 1:  # the reference is `message`
+            message.cut = None
             message.made = None
             messages.put(self.next, message)
         else:

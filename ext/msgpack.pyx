@@ -8,6 +8,20 @@ cdef enum:
 @cython.final
 @cython.no_gc
 @cython.auto_pickle(False)
+cdef class PrefixedForm(ObjectForm):
+    """The length, then the payload."""
+
+    cdef void bounds(self, const char* frame, Py_ssize_t size, Py_ssize_t* head, Py_ssize_t* tail) noexcept:
+        head[0] = PREFIX
+        tail[0] = 0
+
+
+cdef Form msgpack_form = PrefixedForm()
+
+
+@cython.final
+@cython.no_gc
+@cython.auto_pickle(False)
 cdef class MsgpackSplitter(ObjectSplitter):
     """Cuts a byte stream into length-prefixed msgpack objects of at most `max_message` bytes."""
 
@@ -24,6 +38,9 @@ cdef class MsgpackSplitter(ObjectSplitter):
             return MORE
         scan_begin(scan, PREFIX, PREFIX + low, True, self.invalid)
         return DONE
+
+    cdef Form form(self):
+        return msgpack_form
 
     cdef uint64_t wanted(self, Scan* scan) noexcept:
         return scan.end or PREFIX

@@ -2,6 +2,25 @@
 # The twin is fastserver/framing/objects.py.
 
 
+cdef object unpackb = msgpack.unpackb
+cdef Py_ssize_t small = SMALL
+
+
+@cython.no_gc
+@cython.auto_pickle(False)
+cdef class ObjectForm(Form):
+    """The form of frames whose payloads are MessagePack objects; here with nothing around them."""
+
+    cdef object value(self, bytes payload, object peer):
+        hook = getattr(peer, "ext_hook", None)
+        if hook is None and PyBytes_GET_SIZE(payload) <= small:
+            try:
+                return unpackb(payload, strict_map_key=False)
+            except UnicodeDecodeError:
+                pass
+        return MSGPACK.unpack(payload, hook)
+
+
 @cython.no_gc
 @cython.auto_pickle(False)
 cdef class ObjectSplitter:
@@ -32,6 +51,10 @@ cdef class ObjectSplitter:
     cdef Status begin(self, Scan* scan, const uint8_t* data, uint64_t size) noexcept:
         """Reads the frame's prefix and begins the scan; MORE if the prefix is incomplete."""
         return FAULT
+
+    cdef Form form(self):
+        """The form of the frames."""
+        return None
 
     cdef uint64_t wanted(self, Scan* scan) noexcept:
         """The most bytes the frame can have, as far as is known."""
@@ -192,10 +215,9 @@ cdef class ObjectSplitter:
         cdef Messages found
         if start < 0:
             raise ValueError(f"frames cannot start at {start}")
-        found = messages_of(peer, frames, start, True)
+        found = messages_of(peer, frames, start, self.form())
         while at < size and most != 0:
             status = self.begin(&scan, data + at, size - at)
-            found.head = scan.at
             if status == DONE:
                 if not scan.exact:
                     status = scan_run(&scan, data + at, size - at)

@@ -5,11 +5,20 @@ from __future__ import annotations
 from fastserver.errors import FrameError
 from fastserver.framing import refusals
 from fastserver.framing.arguments import invalid, limit, octets, stretch
+from fastserver.framing.bytescodec import BYTES
+from fastserver.framing.form import Form
 from fastserver.framing.message import P
 from fastserver.framing.messages import Messages, messages_of
 
 LF = b"\n"
 CR = b"\r"
+
+
+def _bounds(frames: bytes, start: int, end: int) -> tuple[int, int]:
+    return start, end - (2 if frames.endswith(CR + LF, start, end) else 1)
+
+
+FORM = Form(_bounds, BYTES)
 
 
 class LinesSplitter:
@@ -92,7 +101,7 @@ class LinesSplitter:
             if not at:
                 raise ValueError("frames do not end where a frame ends")
             ends.append(at)
-        return messages_of(peer, frames, start, ends, 0, False)
+        return messages_of(peer, frames, start, ends, FORM)
 
     def frame(self, payload: bytes | bytearray | memoryview, /) -> bytes:
         """`payload` as a line, LF added; ValueError if it holds an LF, ends with CR or is over the limit."""

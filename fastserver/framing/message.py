@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic
 
-from fastserver.framing import maps
+from fastserver.framing.form import Form
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -23,19 +23,17 @@ SHOWN = 60
 class Message(Generic[P]):
     """One message as a handler gets it, made by `Splitter.messages`; its attributes are read-only.
 
-    `peer` is who sent it, as given to `messages`. A message keeps the frames it came with alive, and
+    `peer` is its sender, as given to `messages`. A message keeps the frames it came with alive, and
     cuts its own bytes out of them only when asked.
     """
 
-    __slots__ = ("_end", "_frames", "_head", "_packed", "_payload", "_peer", "_start", "_tail", "_value")
+    __slots__ = ("_end", "_form", "_frames", "_payload", "_peer", "_start", "_value")
 
     _peer: P
     _frames: bytes
     _start: int
     _end: int
-    _head: int
-    _tail: int
-    _packed: bool
+    _form: Form
     _payload: bytes | None
     _value: Any
 
@@ -44,7 +42,7 @@ class Message(Generic[P]):
 
     @property
     def peer(self) -> P:
-        """Who sent it."""
+        """The sender."""
         return self._peer
 
     @property
@@ -56,23 +54,20 @@ class Message(Generic[P]):
     def payload(self) -> bytes:
         """Its bytes without framing."""
         if self._payload is None:
-            self._payload = self._frames[self._start + self._head : self._end - self._tail]
+            start, end = self._form.bounds(self._frames, self._start, self._end)
+            self._payload = self._frames[start:end]
         return self._payload
 
     @property
     def value(self) -> Any:
-        """What a msgpack payload says, decoded at the first use; of a line, the payload.
+        """The value of a msgpack payload, decoded at the first use; of a line, the payload.
 
         Text that is not UTF-8, which `invalid_text` may let through, has its bytes as surrogates (the error handler
         `surrogateescape`). Raises ValueError where a map has many keys of nearly the same hash, and what
         `msgpack.unpackb` raises where Python cannot hold the value, such as a map whose key is an array.
         """
-        if not self._packed:
-            return self.payload
         if self._value is None:
-            hook = getattr(self._peer, "ext_hook", None)
-            options = {} if hook is None else {"ext_hook": hook}
-            self._value = maps.unpacked(self.payload, maps.as_dict, **options)
+            self._value = self._form.codec.unpack(self.payload, getattr(self._peer, "ext_hook", None))
         return self._value
 
     def broadcast(self) -> None:
@@ -86,16 +81,14 @@ class Message(Generic[P]):
         return f"<Message from {self._peer!r}: {shown!r}{more}>"
 
 
-def message(peer: P, frames: bytes, start: int, end: int, head: int, tail: int, packed: bool) -> Message[P]:
-    """The message whose frame is `frames[start:end]`, its first `head` and last `tail` bytes framing."""
+def message(peer: P, frames: bytes, start: int, end: int, form: Form) -> Message[P]:
+    """The message whose frame, of that form, is `frames[start:end]`."""
     made: Message[P] = Message.__new__(Message)
     made._peer = peer
     made._frames = frames
     made._start = start
     made._end = end
-    made._head = head
-    made._tail = tail
-    made._packed = packed
+    made._form = form
     made._payload = None
     made._value = None
     return made

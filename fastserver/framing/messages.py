@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Generic, overload
 
+from fastserver.framing.form import Form
 from fastserver.framing.message import Message, P, message
 
 
 class Messages(Sequence[Message[P]], Generic[P]):
     """The messages of some frames, made by `Splitter.messages`: a sequence that makes them when first looked into."""
 
-    __slots__ = ("_ends", "_frames", "_head", "_made", "_packed", "_peer", "_start")
+    __slots__ = ("_ends", "_form", "_frames", "_made", "_peer", "_start")
 
     _peer: P
     _frames: bytes
     _start: int
     _ends: list[int]
-    _head: int
-    _packed: bool
+    _form: Form
     _made: list[Message[P]] | None
 
     def __init__(self) -> None:
@@ -33,8 +33,7 @@ class Messages(Sequence[Message[P]], Generic[P]):
         """Each once, in order, without keeping them: less work than iteration where they are not needed again."""
         start = self._start
         for end in self._ends:
-            tail = 0 if self._packed else 1 + self._frames[start : end - 1].endswith(b"\r")
-            yield message(self._peer, self._frames, start, end, self._head, tail, self._packed)
+            yield message(self._peer, self._frames, start, end, self._form)
             start = end
 
     def __len__(self) -> int:
@@ -61,16 +60,13 @@ class Messages(Sequence[Message[P]], Generic[P]):
         return self._made
 
 
-def messages_of(peer: P, frames: bytes, start: int, ends: list[int], head: int, packed: bool) -> Messages[P]:
-    """The messages that end in `frames` at each of `ends`, the first from `start` on; `head` bytes of each are
-    framing, and its line end where it is not `packed`.
-    """
+def messages_of(peer: P, frames: bytes, start: int, ends: list[int], form: Form) -> Messages[P]:
+    """The messages that end in `frames` at each of `ends`, the first from `start` on."""
     made: Messages[P] = Messages.__new__(Messages)
     made._peer = peer
     made._frames = frames
     made._start = start
     made._ends = ends
-    made._head = head
-    made._packed = packed
+    made._form = form
     made._made = None
     return made

@@ -5,6 +5,8 @@ from __future__ import annotations
 from fastserver.errors import FrameError
 from fastserver.framing import refusals
 from fastserver.framing.arguments import octets
+from fastserver.framing.form import Form
+from fastserver.framing.msgpackcodec import MSGPACK
 from fastserver.framing.objects import ObjectSplitter
 from fastserver.framing.scan import Scan, check
 
@@ -12,10 +14,19 @@ PREFIX = 4
 LONGEST = 2**32 - 1  # what the prefix can say
 
 
+def _bounds(frames: bytes, start: int, end: int) -> tuple[int, int]:
+    return start + PREFIX, end
+
+
+FORM = Form(_bounds, MSGPACK)
+
+
 class MsgpackSplitter(ObjectSplitter):
     """Cuts a byte stream into length-prefixed msgpack objects of at most `max_message` bytes."""
 
     __slots__ = ()
+
+    _form = FORM
 
     def _begin(self, data: bytes | bytearray, start: int) -> Scan | None:
         prefix = data[start : start + PREFIX]

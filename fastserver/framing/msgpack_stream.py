@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from fastserver.framing.arguments import octets
+from fastserver.framing.form import Form
+from fastserver.framing.msgpackcodec import MSGPACK
 from fastserver.framing.objects import ObjectSplitter
 from fastserver.framing.scan import Scan, check
+
+
+def _bounds(frames: bytes, start: int, end: int) -> tuple[int, int]:
+    return start, end
+
+
+FORM = Form(_bounds, MSGPACK)
 
 
 class MsgpackStreamSplitter(ObjectSplitter):
     """Cuts a byte stream into msgpack objects of at most `max_message` bytes."""
 
     __slots__ = ()
+
+    _form = FORM
 
     def _begin(self, data: bytes | bytearray, start: int) -> Scan | None:
         return Scan(start, start + self._max, False, self._invalid)

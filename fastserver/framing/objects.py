@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 from fastserver.errors import FrameError
 from fastserver.framing import refusals
 from fastserver.framing.arguments import invalid, limit, stretch
+from fastserver.framing.form import Form
 from fastserver.framing.message import P
 from fastserver.framing.messages import Messages, messages_of
 from fastserver.framing.scan import Scan
@@ -31,6 +33,8 @@ class ObjectSplitter(ABC):
         self._scan: Scan | None = None  # of what is held, None while even its prefix is incomplete
         self._offset = 0  # of the first byte held, in the stream
         self._dead: FrameError | None = None
+
+    _form: ClassVar[Form]
 
     @abstractmethod
     def _begin(self, data: bytes | bytearray, start: int) -> Scan | None:
@@ -105,16 +109,14 @@ class ObjectSplitter(ABC):
             raise ValueError(f"frames cannot start at {start}")
         ends: list[int] = []
         at = start
-        head = 0
         while at < len(frames) and len(ends) != most:
             scan = self._begin(frames, at)
-            head = 0 if scan is None else scan.at - at
             end = None if scan is None else scan.ends(frames)
             if end is None:
                 raise ValueError("frames do not end where a frame ends")
             ends.append(end)
             at = end
-        return messages_of(peer, frames, start, ends, head, True)
+        return messages_of(peer, frames, start, ends, self._form)
 
     def _skip(self, saw: str, at: int, limit: int | None) -> None:
         if self.fault is None:
