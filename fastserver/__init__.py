@@ -6,14 +6,22 @@ from fastserver import compiled as compiled  # first: it decides how the others 
 from fastserver.config.config import Config
 from fastserver.errors import CloseReason, ConfigError, FastserverError, FrameError, ListenError
 from fastserver.fanout.channel import Channel
-from fastserver.framing import Message
 from fastserver.peers.figures import Figures
 from fastserver.peers.peer import Peer
 from fastserver.server import Server
 
 if typing.TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
     from fastserver.client.blocking import BlockingClient
     from fastserver.client.client import Client
+    from fastserver.framing import Message as _Message
+
+    _P = TypeVar("_P", default=Peer)
+    Message = _Message[_P]
+    """A message as handlers get it, from a `Peer` where nothing else is said."""
+else:
+    from fastserver.framing import Message
 
 __all__ = [
     "BlockingClient",

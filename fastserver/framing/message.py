@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic
+from typing import Any, Generic, TypeVar
 
 from fastserver.framing.form import Form
 
-if TYPE_CHECKING:
-    from typing_extensions import TypeVar
-
-    from fastserver.peers.peer import Peer
-
-    P = TypeVar("P", default=Peer)  # that of handlers, where nothing else is said
-else:
-    from typing import TypeVar
-
-    P = TypeVar("P")
+P = TypeVar("P")
+"""The type of a message's `peer`."""
 
 SHOWN = 60
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from fastserver.peers.peer import Peer
 
 # What they give back is thrown away.
-OnMessage = Callable[["Message"], object]
-OnMessages = Callable[[Sequence["Message"]], object]
+OnMessage = Callable[["Message[Peer]"], object]
+OnMessages = Callable[[Sequence["Message[Peer]"]], object]
 OnConnect = Callable[["Peer"], object]
 OnDisconnect = Callable[["Peer", CloseReason], object]
 OnError = Callable[["Peer", BaseException], object]
@@ -212,7 +212,7 @@ class Handlers:
                 peer.inbox.add(frames[some.end :], messages)
                 return
 
-    def _handle(self, peer: Peer, messages: Messages) -> None:
+    def _handle(self, peer: Peer, messages: Messages[Peer]) -> None:
         """Call the plain message handlers."""
         for several in self.messages:
             self.call(peer, several, messages)

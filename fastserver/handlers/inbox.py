@@ -35,7 +35,7 @@ TURN: Final = 0.005
 """Seconds that the messages of one peer are handled before others have their turn."""
 
 
-def lists(peer: Peer, frames: bytes, first: int) -> Iterator[Messages]:
+def lists(peer: Peer, frames: bytes, first: int) -> Iterator[Messages[Peer]]:
     """The messages in `frames`, which `peer` sent, `first` of them and then more at a time."""
     start, most = 0, first
     while start < len(frames):

@@ -87,7 +87,9 @@ def on_disconnect(peer: Peer, reason: CloseReason) -> None:
     assert reason is CloseReason.EOF or reason.value == "kicked"
 
 
-assert_type(on_message(Message.__new__(Message)), None)
+def call_a_handler(message: Message) -> None:
+    assert_type(on_message(message), None)
+
 
 server.on_connect(print)
 server.on_messages(partial(sorted, key=id))
