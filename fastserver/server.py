@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
-from logging import DEBUG, INFO, WARNING
+from logging import INFO, WARNING
 from typing import Any, TypeVar
 
 from fastserver.access.admission import Admission
 from fastserver.access.halfclosed import HalfClosed
+from fastserver.clock import Clock
 from fastserver.compiled import COMPILED
 from fastserver.config import parameters
 from fastserver.config.config import Config
@@ -62,13 +63,8 @@ class Server:
     `msgpack.unpackb`: it makes the value of an extension type, in `message.value`, of its code and data.
     """
 
-    time: Callable[[], float]
-    """The loop's clock, seconds."""
-    call_later: Callable[..., asyncio.TimerHandle]
-    """The loop's timer."""
     loop: asyncio.AbstractEventLoop
-    """What it runs on."""
-    log: Log
+    """The loop that it runs on, once it has started."""
 
     def __init__(
         self,
@@ -84,6 +80,8 @@ class Server:
                     f"after super().__init__(…), call self.on_{kind}(…) with a method of another name"
                 )
         self.config = Config() if config is None else config
+        self.clock = Clock()
+        self.log = Log(self.config.log_messages, self.clock)
         self.peers = PeerMap()
         self.listeners = Listeners()
         self.everyone = Channel("", self)
@@ -109,21 +107,21 @@ class Server:
         self.flush.skips = self.config.invalid_text == "skip"
         self.link = SocketLink()
         self.handlers = Handlers(self.config.max_waiting, self._handler_failed)
-        self.content_level = DEBUG
-        """The level at which the log shows what peers say: theirs and the program's own affair, but under `run`."""
         self.handler_failures = 0
         """Exceptions that handlers raised."""
         self.listening: dict[Peer, Pipe] = {}
         """The peers that are no connections: who listens in this process."""
         self.admission = Admission(self.config)
-        self.timeouts = Timeouts(self.config, self.peers, self.slow_consumers)
+        self.timeouts = Timeouts(self.config, self.clock, self.peers, self.slow_consumers)
         self.heartbeat = Heartbeat(self)
         self.vanished = Vanished(self)
-        self.unread = Unread()
+        self.unread = Unread(self.clock)
         self.rates = Rates(self)
         self._half_closed = HalfClosed()
         self.hub: Hub[Peer] = Hub(
             config=self.config,
+            clock=self.clock,
+            log=self.log,
             flush=self.flush,
             channels=self.channels,
             everyone=self.everyone,
@@ -165,6 +163,10 @@ class Server:
         """Where it listens, as text: `127.0.0.1:3000`, `unix:/run/feed.sock`."""
         return [address for address, _ in self.listeners.open_at]
 
+    def time(self) -> float:
+        """The loop's time, seconds. Raises RuntimeError before the start."""
+        return self.clock.time()
+
     # Life.
 
     async def start(self) -> None:
@@ -181,20 +183,15 @@ class Server:
         except BaseException:
             self._started = self.handlers.settled = False
             self.link.close()
-            self.flush.detach()
+            self.clock.stop()
+            self.flush.attach(self.clock)
             raise
         listening(self.listeners.open_at)
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Use the clock, the timers and the ticks of `loop`."""
-        self.time = self.timeouts.time = loop.time
-        self.call_later = self.timeouts.call_later = loop.call_later
-        self.log = Log(self.config.log_messages, self.config.mode != "lines", loop.call_later, self.content_level)
-        self.hub.time, self.hub.call_later, self.hub.log = loop.time, loop.call_later, self.log
-        self.unread.call_later = loop.call_later
-        self.flush.time = loop.time
-        self.flush.call_soon = loop.call_soon
-        self.flush.call_later = loop.call_later
+        """Use the time and the timers of `loop`."""
+        self.clock.start(loop)
+        self.flush.attach(self.clock)
         self.handlers.context = copy_context()
         self.loop = loop
 
@@ -219,7 +216,7 @@ class Server:
     def _begin_stop(self) -> None:
         if not self._stopping:
             self._stopping = True
-            self._drain_until = self.time() + self.config.drain_timeout
+            self._drain_until = self.clock.time() + self.config.drain_timeout
             if self.peers:
                 self.log.line(
                     INFO,
@@ -236,7 +233,7 @@ class Server:
     async def _stop_whole(self) -> None:
         await self._drain.done()
         # Disconnect handlers have a moment even where peers took all the time.
-        await self._end_handlers(max(self._drain_until, self.time() + CLOSE_TIMEOUT))
+        await self._end_handlers(max(self._drain_until, self.clock.time() + CLOSE_TIMEOUT))
         for peer, pipe in [*self.listening.items()]:
             pipe.widen()  # whoever listens may take the rest when it likes
             peer.close(CloseReason.SHUTDOWN)
@@ -251,19 +248,19 @@ class Server:
         await self._end_handlers(self._drain_until)
         for peer in self.peers:
             try:
-                peer.close(CloseReason.SHUTDOWN, max(0.0, self._drain_until - self.time()))
+                peer.close(CloseReason.SHUTDOWN, max(0.0, self._drain_until - self.clock.time()))
             except Exception as error:  # the others are to be closed all the same
                 self.log.failure("closing peer %(id)d failed: %(error)s", error, id=peer.id)
                 peer.abort(CloseReason.SHUTDOWN)
         while self.peers:
             self._emptied.clear()
             await self._emptied.wait()
-        await self._end_handlers(max(self._drain_until, self.time() + CLOSE_TIMEOUT))
+        await self._end_handlers(max(self._drain_until, self.clock.time() + CLOSE_TIMEOUT))
         self.handlers.stopping.clear()
 
     async def _end_handlers(self, deadline: float) -> None:
         """Wait for async handlers until `deadline` (loop time); those that take longer are cancelled."""
-        if await self.handlers.done(max(0.0, deadline - self.time())):
+        if await self.handlers.done(max(0.0, deadline - self.clock.time())):
             return
         self.handlers.cancel()
         if not await self.handlers.done(CLOSE_TIMEOUT):
@@ -278,7 +275,7 @@ class Server:
 
     def report(self) -> None:
         """Write the totals and the peers furthest behind to the log."""
-        report(self.peers, lambda *call: self.call_later(*call))  # there is none before the start
+        report(self.peers, self.clock.call_later)
 
     async def serve(self) -> None:
         """Start, and serve until stopped or cancelled. Raises `ListenError`, and what `stopped` raises."""
@@ -413,7 +410,7 @@ class Server:
         if self._stopping:
             peer.abort(CloseReason.SHUTDOWN)
             return
-        now = self.time()
+        now = self.clock.time()
         reason = self.admission.refusal(peer, host, len(self.peers), now)
         if reason is not None and not self._take_place(peer, reason):
             self._refuse(peer, reason)
@@ -442,7 +439,7 @@ class Server:
 
     def receive(self, peer: Peer, frames: bytes, messages: int) -> None:
         """`peer` sent `frames`, complete, that many messages."""
-        self.log.messages(peer.id, peer.address, peer.splitter, frames, messages)
+        self.log.messages(peer.id, peer.address, self.framing, frames, messages)
         if self.handlers.hear:
             self.handlers.received(peer, frames, messages)
         else:

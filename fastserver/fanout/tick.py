@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from fastserver.clock import Clock
 from fastserver.fanout.backlog import past
 from fastserver.fanout.pause import Pause
 
@@ -49,8 +50,7 @@ class Tick:
     it was about, or ends the connections concerned. The loop's exception handler is told of it, and not those who
     publish, whom it may not concern.
 
-    A tick ends with a turn of the loop, or lasts `interval` seconds. `send_all` is that of `fastserver.fanout.sending`;
-    `call_soon`, `call_later` and `time` are the loop's, set when there is one.
+    A tick ends with a turn of the loop, or lasts `interval` seconds. `send_all` is that of `fastserver.fanout.sending`.
     """
 
     __slots__ = (
@@ -87,9 +87,7 @@ class Tick:
     )
 
     def __init__(self, interval: float | None, send_all: Callable[..., list[tuple[Member, int]]]) -> None:
-        self.call_soon: Callable[..., object] = _not_started
-        self.call_later: Callable[..., object] = _not_started
-        self.time: Callable[[], float] = _not_started
+        self.attach(Clock())  # one that has no loop
         self.relaying: Collector | None = None
         """Where what peers send is published at once, by who sent it; None if handlers get it, or all get the echo."""
         self.shown = False
@@ -128,9 +126,11 @@ class Tick:
         self._flushed = 0
         self._largest = 0  # bytes that a message has at least, among what was flushed since some peer is behind
 
-    def detach(self) -> None:
-        """There is no loop any more."""
-        self.call_soon = self.call_later = self.time = _not_started
+    def attach(self, clock: Clock) -> None:
+        """Use the functions that `clock` has now; to be called again when it is started or stopped."""
+        self.time: Callable[[], float] = clock.time  # as fields of C, which the fast path calls
+        self.call_later: Callable[..., object] = clock.call_later
+        self.call_soon: Callable[..., object] = clock.call_soon
 
     def publish(self, channel: Collector, sender: Member | None, frames: bytes, messages: int) -> None:
         """Bring `frames` (complete, that many messages) to all of `channel`; not to `sender`, unless None."""
@@ -346,7 +346,3 @@ class Tick:
 
 def _raise(error: BaseException) -> None:
     raise error
-
-
-def _not_started(*_: object) -> Any:
-    raise RuntimeError("the server has not started")

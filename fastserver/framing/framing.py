@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fastserver.errors import FrameError
@@ -112,6 +112,11 @@ class Framing:
     def show(self, payload: bytes, most: int | None = None) -> str:
         """`payload` as text for the log or a terminal: see `Codec.show`."""
         return self.codec.show(payload, most)
+
+    def texts(self, frames: bytes, count: int, most: int) -> Iterator[tuple[str, int]]:
+        """The first `count` messages of `frames` (complete): each as `show` shows it, and the bytes of its frame."""
+        for message in self._framer.messages(frames, None, count):
+            yield self.codec.show(message.payload, most), len(message.frame)
 
     def parse(self, text: str) -> Any:
         """The value that a person means by `text`: see `Codec.parse`."""

@@ -68,7 +68,7 @@ class Block:
     def wait_for(self, peer: Peer) -> None:
         """`peer` is over its limit."""
         if peer not in self._slow:
-            now = self._server.time()
+            now = self._server.clock.time()
             if not self._slow:
                 self._since = now
                 self._note_behind()
@@ -78,7 +78,7 @@ class Block:
             peer.resume_reading(Pause.BLOCK)
             if not self._looking:
                 self._looking = True
-                self._server.call_later(INTERVAL, self._look)
+                self._server.clock.call_later(INTERVAL, self._look)
 
     def moved(self, peer: Peer) -> None:
         """`peer` has taken something."""
@@ -89,7 +89,7 @@ class Block:
         """`peer` is waited for no more."""
         if self._slow.pop(peer, None) is not None and not self._slow:
             self._server.flush.brakes.remove(self)
-            self._waited += self._server.time() - self._since
+            self._waited += self._server.clock.time() - self._since
             resting, self._resting = self._resting, {}
             for sender in resting:
                 sender.resume_reading(Pause.BLOCK)
@@ -123,7 +123,7 @@ class Block:
         return wait
 
     def _look(self) -> None:
-        now = self._server.time()
+        now = self._server.clock.time()
         for _ in range(min(AT_ONCE, len(self._slow))):
             if not self._slow:
                 break
@@ -139,7 +139,7 @@ class Block:
                 peer.cut_off(CloseReason.SLOW_CONSUMER)
         self._looking = bool(self._slow)
         if self._looking:
-            self._server.call_later(INTERVAL, self._look)
+            self._server.clock.call_later(INTERVAL, self._look)
 
     def _is_over(self, peer: Peer, wait: Wait, now: float) -> bool:
         """Whether `peer` takes nothing, and has done so for all the time there is."""

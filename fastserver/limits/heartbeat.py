@@ -35,7 +35,7 @@ class Heartbeat:
     def watch(self) -> None:
         """There is a peer."""
         if self._rounds is not None:
-            self._rounds.watch(self._server.call_later)
+            self._rounds.watch(self._server.clock.call_later)
 
     def forget(self, peer: Peer) -> None:
         """`peer` is gone."""
@@ -43,7 +43,8 @@ class Heartbeat:
 
     def _look(self, peer: Peer) -> None:
         # To one that is behind something is under way.
-        if peer.reason is None and peer.role.receives and not peer.stuck and self._quiet(peer, self._server.time()):
+        now = self._server.clock.time()
+        if peer.reason is None and peer.role.receives and not peer.stuck and self._quiet(peer, now):
             peer.tell(self._frame)
 
     def _quiet(self, peer: Peer, now: float) -> bool:

@@ -98,7 +98,7 @@ class Memory:
 
     def _see(self, held: Held | None) -> None:
         before, self._seen = self._seen, {}
-        now = self._server.time()
+        now = self._server.clock.time()
         for peer in () if held is None else held.peers:
             taken = peer.acknowledged_bytes if peer in self._server.flush.behind else 0
             seen = Seen(peer.bytes_in, peer.read_time, taken, now)
@@ -116,7 +116,7 @@ class Memory:
         silent = peer.read_time - seen.received_since
         if not peer.paused:
             silent = max(silent, silence(peer.descriptor))
-        return silent, self._server.time() - seen.taken_since
+        return silent, self._server.clock.time() - seen.taken_since
 
 
 class Held:

@@ -139,7 +139,7 @@ class Pacing:
 
     def watch(self, peer: Peer) -> None:
         """`peer` is behind, and has just taken something."""
-        now = self._server.time()
+        now = self._server.clock.time()
         one = self._waited.get(peer)
         if one is not None:
             one.moved = now
@@ -170,7 +170,7 @@ class Pacing:
     def waits_for(self, peer: Peer) -> bool:
         """Whether `peer`, which is behind, has just taken something."""
         one = self._waited.get(peer)
-        return one is not None and self._server.time() - one.moved < STUCK
+        return one is not None and self._server.clock.time() - one.moved < STUCK
 
     # Those who wait.
 
@@ -284,8 +284,8 @@ class Pacing:
     def _begin_interval(self) -> None:
         flush = self._server.flush
         self._in_interval = True
-        self._began = self._server.time()
-        self._server.call_later(INTERVAL, self._end_interval)
+        self._began = self._server.clock.time()
+        self._server.clock.call_later(INTERVAL, self._end_interval)
         before = flush.hold_at
         self._measure()
         piece = self._piece()
@@ -317,7 +317,7 @@ class Pacing:
     def _end_interval(self) -> None:
         self._in_interval = False
         self._called.clear()
-        now = self._server.time()
+        now = self._server.clock.time()
         if self.active:
             self._held += now - self._began
         self._look(now)
@@ -355,7 +355,7 @@ class Pacing:
     def _release_soon(self) -> None:
         if self.active and not self._soon:
             self._soon = True
-            self._server.flush.call_soon(self._release)
+            self._server.clock.call_soon(self._release)
 
     def _release(self) -> None:
         """Pass on what is held, go on with inboxes, and read those that rest, as far as may be, in turn."""

@@ -68,7 +68,7 @@ class SlowConsumers:
             peer.cut_off(CloseReason.SLOW_CONSUMER)
             return
         if peer not in self._episodes:
-            self._episodes[peer] = Episode(self._server.time(), peer.dropped[0])
+            self._episodes[peer] = Episode(self._server.clock.time(), peer.dropped[0])
         if self._policy == "drop-oldest":
             self._server.flush.drop_oldest(peer, self._limit - self._limit // SHARE)
         elif self._policy == "drop-newest":
@@ -143,7 +143,7 @@ class SlowConsumers:
             "%(dropped)d messages dropped for it",
             id=peer.id,
             address=peer.address,
-            seconds=self._server.time() - episode.since,
+            seconds=self._server.clock.time() - episode.since,
             policy=self._policy,
             dropped=peer.dropped[0] - episode.dropped,
         )

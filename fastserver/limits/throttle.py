@@ -115,14 +115,14 @@ class Throttle:
 
     def begin(self) -> None:
         """It is there; if its origin is in debt, it is not read for now."""
-        now = self._server.time()
+        now = self._server.clock.time()
         if self._used(now).debt(now):
             self._doorway = Doorway(self._peer)
             self._pause()
 
     def spend(self, messages: int, size: int) -> None:
         """It sent that many messages, and bytes; if that is over a rate, it is not read for a while."""
-        now = self._server.time()
+        now = self._server.clock.time()
         over = ""
         for name, bucket, amount in zip(NAMES, self._used(now).buckets, (messages, size), strict=True):
             if bucket is not None and amount:
@@ -148,11 +148,11 @@ class Throttle:
         self._waiting = False
         if self._peer.closed or self._peer.reason is not None:
             return
-        now = self._server.time()
+        now = self._server.clock.time()
         used = self._used(now)
         left = max(used.debt(now), used.turn - now)
         if left > 0:
-            self._server.call_later(max(SHORTEST, min(LONGEST, left)), self._wait)
+            self._server.clock.call_later(max(SHORTEST, min(LONGEST, left)), self._wait)
             self._waiting = True
             return
         used.turn = now + SHORTEST

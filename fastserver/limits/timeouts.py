@@ -7,13 +7,13 @@ to a quarter of the limit later. The clock is the peer's own: it stands still wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from fastserver.errors import CloseReason
 from fastserver.limits.rounds import Rounds
 
 if TYPE_CHECKING:
+    from fastserver.clock import Clock
     from fastserver.config.config import Config
     from fastserver.limits.slowconsumer import SlowConsumers
     from fastserver.peers.peer import Peer
@@ -24,15 +24,10 @@ LOOKS: Final = 4
 
 
 class Timeouts:
-    """The message and idle timeouts of all of `peers`, and `slow_after`, after which `slow_consumers` is told.
+    """The message and idle timeouts of all of `peers`, and `slow_after`, after which `slow_consumers` is told."""
 
-    `call_later` and `time` (seconds) are the loop's, set when there is one.
-    """
-
-    call_later: Callable[..., object]
-    time: Callable[[], float]
-
-    def __init__(self, config: Config, peers: PeerMap, slow_consumers: SlowConsumers) -> None:
+    def __init__(self, config: Config, clock: Clock, peers: PeerMap, slow_consumers: SlowConsumers) -> None:
+        self._clock = clock
         self._message = config.message_timeout
         self._idle = config.idle_timeout
         self._slow = config.slow_after
@@ -50,7 +45,7 @@ class Timeouts:
     def watch(self) -> None:
         """There is a peer."""
         if self._rounds is not None:
-            self._rounds.watch(self.call_later)
+            self._rounds.watch(self._clock.call_later)
 
     def forget(self, peer: Peer) -> None:
         """`peer` is gone."""
@@ -100,5 +95,5 @@ class Timeouts:
             self._over.pop(peer, None)
             self._slow_consumers.lasting.discard(peer)
             return 0.0
-        now = self.time()
+        now = self._clock.time()
         return now - self._over.setdefault(peer, now)

@@ -72,7 +72,7 @@ class Vanished:
     def watch(self) -> None:
         """There is a peer on TCP."""
         if self._rounds is not None:
-            self._rounds.watch(self._server.call_later)
+            self._rounds.watch(self._server.clock.call_later)
 
     def forget(self, peer: Peer) -> None:
         """`peer` is gone."""
@@ -85,7 +85,7 @@ class Vanished:
         if asked is None or not asked.in_vain:
             self.forget(peer)
             return
-        now = self._server.time()
+        now = self._server.clock.time()
         since = max(self._unanswered.get(peer, now), now - asked.answered)
         self._unanswered[peer] = since
         twice = asked.probes > 1 or now - asked.sent > since

@@ -5,19 +5,16 @@ from __future__ import annotations
 import logging
 import re
 import traceback
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fastserver.log.escape import escape
 
 if TYPE_CHECKING:
-    from fastserver.framing.framing import Splitter
+    from fastserver.clock import Clock
 
 SHOWN: Final = 200
 """Bytes of a message shown in the log."""
-
-DECODED: Final = 4096
-"""Bytes of a msgpack message up to which it is decoded for the log."""
 
 MESSAGE: Final = "Received message from %(id)d %(address)s: %(text)s"
 
@@ -26,24 +23,26 @@ _FIELD = re.compile(r"%\(\w+\)[\d.]*\w")
 logger = logging.getLogger("fastserver")
 
 
+class Texts(Protocol):
+    """Shows messages of one framing."""
+
+    def texts(self, frames: bytes, count: int, most: int) -> Iterable[tuple[str, int]]:
+        """The first `count` messages of `frames` (complete): for each its text, which is harmless on a terminal and has
+        no more than `most` bytes and a note, and the bytes of its frame.
+        """
+
+
 class Log:
     """Writes to the logger `fastserver`; a line's fields are its record's `args`, a dict.
 
-    `per_second` is how many lines of one kind pass in a second; `call_later` is the loop's; `content` is the level at
-    which messages are shown.
+    `per_second` is how many lines of one kind pass in a second; the clock ends it.
     """
 
-    def __init__(
-        self,
-        per_second: int,
-        binary: bool,
-        call_later: Callable[[float, Callable[[], None]], object],
-        content: int = logging.DEBUG,
-    ) -> None:
-        self._content = content
+    def __init__(self, per_second: int, clock: Clock) -> None:
+        self.content_level = logging.DEBUG
+        """The level at which messages are shown: theirs and the program's own affair, but under `run`."""
         self._per_second = per_second
-        self._binary = binary
-        self._call_later = call_later
+        self._clock = clock
         self._timing = False
         self._used: dict[str, int] = {}  # lines of each kind in this second
         self._levels: dict[str, int] = {}
@@ -55,7 +54,7 @@ class Log:
     @property
     def shows_messages(self) -> bool:
         """Whether any message is shown."""
-        return self._per_second > 0 and logger.isEnabledFor(self._content)
+        return self._per_second > 0 and logger.isEnabledFor(self.content_level)
 
     def line(self, level: int, kind: str, /, **fields: Any) -> None:
         """One line; `kind` is its template, with `%(name)s` for each field."""
@@ -65,8 +64,10 @@ class Log:
         """A line with a traceback, because of `error`, which the template calls `%(error)s`."""
         self._line(logging.ERROR, kind, {**fields, "error": summary(error)}, error)
 
-    def messages(self, id: int, address: str, splitter: Splitter, frames: bytes, count: int) -> None:
-        """A line for each message in `frames`, sent by the peer `id` at `address`, as far as this second has room."""
+    def messages(self, id: int, address: str, texts: Texts, frames: bytes, count: int) -> None:
+        """A line for each of the `count` messages in `frames`, which the peer `id` at `address` sent, as far as this
+        second has room. `texts` knows their framing.
+        """
         if self._spent:  # the usual case under load: nothing but two sums
             self._more_messages += count
             self._more_bytes += len(frames)
@@ -78,10 +79,9 @@ class Log:
         if shown:
             self._room -= shown
             self._spent = not self._room
-            for message in splitter.messages(frames, None, shown):
-                text = show(message.payload, self._binary)
-                logger.log(self._content, MESSAGE, {"id": id, "address": address, "text": text})
-                self._more_bytes -= len(message.frame)
+            for text, size in texts.texts(frames, shown, SHOWN):
+                logger.log(self.content_level, MESSAGE, {"id": id, "address": address, "text": text})
+                self._more_bytes -= size
         self._more_bytes += len(frames)
         self._more_messages += count - shown
 
@@ -90,7 +90,7 @@ class Log:
         self._timing = False
         if self._more_messages:
             logger.log(
-                self._content,
+                self.content_level,
                 "%(messages)d more messages (%(bytes)d bytes)",
                 {"messages": self._more_messages, "bytes": self._more_bytes},
             )
@@ -120,7 +120,7 @@ class Log:
 
     def _time(self) -> None:
         if not self._timing:
-            self._call_later(1.0, self.flush)
+            self._clock.call_later(1.0, self.flush)
             self._timing = True
 
 
@@ -142,22 +142,3 @@ def _escaped(text: str) -> str:
 def tell(kind: str, fields: dict[str, Any]) -> None:
     """One line that was asked for: written whatever the level and the limits."""
     logger.handle(logger.makeRecord(logger.name, logging.INFO, __file__, 0, kind, (fields,), None))
-
-
-def show(payload: bytes, binary: bool) -> str:
-    """`payload` as text that cannot act on a terminal, cut at `SHOWN` bytes; msgpack (`binary`) as JSON."""
-    if binary:
-        if len(payload) > DECODED:
-            return f"msgpack, {len(payload)} bytes"
-        from fastserver.framing.jsonvalue import decode, to_json  # in lines mode nobody needs it
-
-        text = to_json(decode(payload)).encode("utf-8", "surrogatepass")
-    else:
-        text = payload
-    if len(text) <= SHOWN:
-        return escape(text)
-    # Not within a character: back to where one begins.
-    end = SHOWN
-    while end > SHOWN - 4 and text[end] & 0xC0 == 0x80:
-        end -= 1
-    return f"{escape(text[:end])}… ({len(payload)} bytes)"

@@ -110,7 +110,7 @@ class Endpoint:
                 self.hub.received(self, frames, messages)
             else:
                 if tick.shown:
-                    self.hub.log.messages(self.id, self.address, self.splitter, frames, messages)
+                    self.hub.log.messages(self.id, self.address, self.hub.framing, frames, messages)
                 tick.pass_on(self.id, self.member, frames, messages)
                 self.last_message = tick.began
         if tick.skips and self.splitter.skipped:

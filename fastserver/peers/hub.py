@@ -8,13 +8,13 @@ from __future__ import annotations
 import builtins
 from collections import Counter
 from collections.abc import Callable, Container
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Sequence
 
+    from fastserver.clock import Clock
     from fastserver.config.config import Config
     from fastserver.fanout.backlog import Part
     from fastserver.fanout.channel import Channel
@@ -91,6 +91,8 @@ class Hub(Generic[P]):
     """What all peers of one server share."""
 
     config: Config
+    clock: Clock
+    log: Log
     flush: Flush
     channels: Channels
     everyone: Channel
@@ -133,10 +135,3 @@ class Hub(Generic[P]):
     """Messages that were skipped (`invalid_text`), by the id of the connected peer that sent them."""
     listening: dict[P, Any]
     """The peers that are no connections, but listen in this process, and the pipe of each."""
-
-    # Since the server is attached to a loop.
-    time: Callable[[], float] = field(init=False)
-    """The loop's clock, seconds."""
-    call_later: Callable[..., asyncio.TimerHandle] = field(init=False)
-    """The loop's timer."""
-    log: Log = field(init=False)

@@ -71,7 +71,7 @@ class Pipe(asyncio.Transport):
         if not self._closing:
             self._closing = True
             self.more.set()
-            self._peer.hub.flush.call_soon(self._peer.connection_lost, None)
+            self._peer.hub.clock.call_soon(self._peer.connection_lost, None)
 
     def abort(self) -> None:
         self._parts.clear()

@@ -78,7 +78,7 @@ class Peer(Account, asyncio.Protocol):
         if self.ended:
             return "half-closed"
         last = self._since if self.last_message is None else self.last_message
-        return "idle" if self.hub.time() - last >= self.hub.config.idle_after else "active"
+        return "idle" if self.hub.clock.time() - last >= self.hub.config.idle_after else "active"
 
     def send(self, value: Any) -> bool:
         """Send one message to it alone: bytes-like in lines mode, any packable value in the msgpack modes.
@@ -172,7 +172,7 @@ class Peer(Account, asyncio.Protocol):
         offered_messages, offered_bytes = self.offered()
         pending_messages, pending_bytes = self.pending(self.hub.splitter())
         dropped_messages, dropped_bytes = self.dropped
-        now, wall = self.hub.time(), time.time()
+        now, wall = self.hub.clock.time(), time.time()
         return Figures(
             id=self.id,
             address=self.address,
@@ -267,7 +267,7 @@ class Peer(Account, asyncio.Protocol):
             self.drop_pending(self.hub.splitter())
         finally:
             if lives:
-                self.hub.flush.call_soon(self._cut)
+                self.hub.clock.call_soon(self._cut)
 
     def _cut(self) -> None:
         if not self.closed:
@@ -277,7 +277,7 @@ class Peer(Account, asyncio.Protocol):
 
     def began(self) -> None:
         """It is there since now."""
-        self._since = self.hub.time()
+        self._since = self.hub.clock.time()
 
     @property
     def ext_hook(self) -> Callable[[int, bytes], Any] | None:
@@ -344,7 +344,7 @@ class Peer(Account, asyncio.Protocol):
     @property
     def read_time(self) -> float:
         """Loop time without what it was not read for, seconds: the clock of its timeouts."""
-        return self._clock if self._paused else self.hub.time() - self._clock
+        return self._clock if self._paused else self.hub.clock.time() - self._clock
 
     def pause_reading(self, cause: int) -> None:
         """Read it no further until `cause`, one of `Pause`, and all others are over. One whose connection is gone is
@@ -354,7 +354,7 @@ class Peer(Account, asyncio.Protocol):
             return
         if not self._paused:
             self.hub.unread.add(self)
-            self._clock = self.hub.time() - self._clock
+            self._clock = self.hub.clock.time() - self._clock
         self._paused |= cause
         if not self.ended and not self.transport.is_closing():
             self.transport.pause_reading()
@@ -374,7 +374,7 @@ class Peer(Account, asyncio.Protocol):
         if self._paused and not self._paused & ~cause:
             if not self.ended:
                 self.hub.unread.remove(self)
-            self._clock = self.hub.time() - self._clock
+            self._clock = self.hub.clock.time() - self._clock
         self._paused &= ~cause
         if (not self._paused or self.reason is not None) and not self.ended and not self.transport.is_closing():
             self.transport.resume_reading()
@@ -401,7 +401,7 @@ class Peer(Account, asyncio.Protocol):
 
     def expire(self, within: float) -> None:
         """Close it as ended in `within` seconds."""
-        self._deadline = self.hub.call_later(within, lambda: self.close(CloseReason.EOF))
+        self._deadline = self.hub.clock.call_later(within, lambda: self.close(CloseReason.EOF))
 
     def _check(self, channel: object) -> None:
         if not isinstance(channel, Channel):
@@ -430,7 +430,7 @@ class Peer(Account, asyncio.Protocol):
             messages += 1
         if self._deadline is not None:
             self._deadline.cancel()
-        self._deadline = self.hub.call_later(within, self.abort)
+        self._deadline = self.hub.clock.call_later(within, self.abort)
         if rest:
             parts, held = self._held
             self.link.write(self, rest)
@@ -457,7 +457,7 @@ class Peer(Account, asyncio.Protocol):
         if not self._unacknowledged or self.hub.link.is_over(self):
             self.transport.close()
         else:
-            self.hub.call_later(ACKNOWLEDGED_AFTER, self._end)
+            self.hub.clock.call_later(ACKNOWLEDGED_AFTER, self._end)
 
     def _finish_stream(self) -> None:
         """Its stream has ended in order: pass on what the splitter still holds."""
@@ -516,7 +516,7 @@ class Peer(Account, asyncio.Protocol):
         await self.hub.pacing.turn(self, size)
 
     def _pace(self, frames: bytes, messages: int) -> None:
-        self.last_message = self.hub.time()
+        self.last_message = self.hub.clock.time()
         self.hub.pacing.receive(self, frames, messages)
 
     def _deliver_held(self) -> None:
@@ -551,7 +551,7 @@ class Peer(Account, asyncio.Protocol):
     def _received(self, frames: bytes, messages: int) -> None:
         if frames and not (self.messages_in == 0 and self._is_web_page(frames)):
             self.messages_in += messages
-            self.last_message = self.hub.time()
+            self.last_message = self.hub.clock.time()
             self.hub.received(self, frames, messages)
 
     def _skipped(self) -> int:

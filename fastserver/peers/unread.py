@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import select
 from asyncio import BaseTransport
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import islice
 from typing import Final, Protocol
 
+from fastserver.clock import Clock
 from fastserver.errors import CloseReason
 from fastserver.fanout.pause import Pause
 
@@ -52,12 +53,10 @@ class Unread:
     end; where its origin is over its rate, it waits for that first.
     """
 
-    call_later: Callable[..., object]
-    """The loop's timer, set when there is one."""
-
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.over: set[Peer] = set()
         """Those whose connection is gone, but for what they had sent before."""
+        self._clock = clock
         self._peers: dict[int, Peer] = {}
         self._looking = False
 
@@ -67,7 +66,7 @@ class Unread:
             return
         self._peers[peer.descriptor] = peer
         if not self._looking:
-            self.call_later(INTERVAL, self._look)
+            self._clock.call_later(INTERVAL, self._look)
             self._looking = True
 
     def remove(self, peer: Peer) -> None:
@@ -88,9 +87,9 @@ class Unread:
     def _look_at(self, left: Iterator[tuple[int, Peer]]) -> None:
         some = dict(islice(left, AT_ONCE))
         if len(some) == AT_ONCE:
-            self.call_later(0, self._look_at, left)
+            self._clock.call_later(0, self._look_at, left)
         else:
-            self.call_later(INTERVAL, self._look)
+            self._clock.call_later(INTERVAL, self._look)
         self._looking = True
         poll = select.poll()
         for descriptor, peer in some.items():

@@ -56,7 +56,7 @@ def run(server: Server, warnings: Iterable[str] = (), *, last: bool = False, log
     check_loop(len(config.listeners))
     keep_freed_memory()
     if log:
-        server.content_level = logging.INFO
+        server.log.content_level = logging.INFO
     # In this order: signals may come while the log has its last second.
     logs = logging_to_console(level, config.log_format) if log else nullcontext()
     with _signals(last) as signals, logs:

@@ -20,7 +20,6 @@ from fastserver.framing import FRAMINGS, Message, jsonvalue, maps
 from fastserver.framing import crowded as twin
 from fastserver.framing.jsonvalue import decode, from_json, to_json
 from fastserver.framing.maps import FEW, unpack
-from fastserver.log.log import show
 
 CROWDED: list[Callable[[list[Any]], bool]] = [twin.crowded]
 if COMPILED:
@@ -133,7 +132,7 @@ def test_log_and_terminal_show_every_map(payload: bytes, comparisons: list[int])
     if '"$map"' in text:
         assert msgpack.packb(from_json(text)) == payload
     assert len(comparisons) < 20 * 1000
-    assert show(payload, True)
+    assert FRAMINGS["msgpack"].show(payload, 200)
 
 
 def test_a_map_that_is_a_key_makes_no_set(comparisons: list[int]) -> None:

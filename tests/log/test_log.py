@@ -9,7 +9,9 @@ import msgpack
 import pytest
 from support.simulation import Simulation
 
-from fastserver.log.log import Log, show
+from fastserver.clock import Clock
+from fastserver.framing import FRAMINGS
+from fastserver.log.log import SHOWN, Log
 
 
 @pytest.fixture(autouse=True)
@@ -68,8 +70,8 @@ def test_other_kinds_have_the_same_cap_each(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_nothing_is_decoded_when_no_line_is_wanted() -> None:
-    log = Log(0, True, lambda *_: pytest.fail("no timer is needed"))
-    log.messages(cast(Any, None), cast(Any, None), b"whatever", 3)
+    log = Log(0, Clock())  # which has no timers
+    log.messages(1, "127.0.0.1:1", cast(Any, None), b"whatever", 3)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ def test_nothing_is_decoded_when_no_line_is_wanted() -> None:
     ],
 )
 def test_lines_are_shown_escaped_and_cut(payload: bytes, text: str) -> None:
-    assert show(payload, False) == text
+    assert FRAMINGS["lines"].show(payload, SHOWN) == text
 
 
 @pytest.mark.parametrize(
@@ -99,9 +101,9 @@ def test_lines_are_shown_escaped_and_cut(payload: bytes, text: str) -> None:
     ],
 )
 def test_msgpack_is_shown_as_json(value: object, text: str) -> None:
-    assert show(msgpack.packb(value), True).replace(" ", "") == text.replace(" ", "")
+    assert FRAMINGS["msgpack"].show(msgpack.packb(value), SHOWN).replace(" ", "") == text.replace(" ", "")
 
 
 def test_no_large_msgpack_is_decoded() -> None:
     payload = msgpack.packb("x" * 4094)
-    assert show(payload, True) == f"msgpack, {len(payload)} bytes"
+    assert FRAMINGS["msgpack"].show(payload, SHOWN) == f"msgpack, {len(payload)} bytes"
