@@ -1,118 +1,162 @@
-"""Every Python snippet of the README, run as it stands there but for the port."""
+"""The READMEs: commands are understood, links lead somewhere, names exist, figures are those measured."""
 
 from __future__ import annotations
 
+import os
 import re
-import signal
-import socket
-import struct
-import sys
+from importlib.util import find_spec
 from pathlib import Path
 
+import click
 import pytest
-from conftest import Run, Serve
-from support.program import Program
-from support.running import Connection, environment
+from support.readme import FIRST, PAGES, ROOT, anchors, blocks, commands, links, spans
 
-README = Path(__file__).parents[2] / "README.md"
-if not README.exists():
-    pytest.skip("there is no README here", allow_module_level=True)
-
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-
-SNIPPETS = ["def shout", "def enter", "to_thread", "reconnect=True"]
-"""What is in one of the blocks only: each block is the snippet of a test below."""
-
-PROGRAM = """
-import asyncio
 import fastserver
-server = fastserver.Server(fastserver.Config(port=3000))
-{}
-server.run()
-"""
-"""Around a snippet that is a part of a program."""
+from fastserver.cli import command
+from fastserver.config.config import SETTINGS, Config
+from fastserver.load.plan import OPTIONS, SERVER, Plan
+
+if not FIRST.exists():
+    pytest.skip("there are no READMEs here", allow_module_level=True)
+
+NOT_OURS = ("nc", "ncat", "telnet", "socat", "logger", "echo", "printf", "ps", "pgrep", "sysctl", "perf", "/dev/null")
+"""Programs, and one file, of the system."""
+
+OURS = {setting.option for setting in (*SETTINGS, *SERVER, *OPTIONS)} | {"--help", "--json", "--csv", "--wait"}
+SCRIPTS = ("bench/report.py", "tests/soak.py", "tests/nomemory.py")
+
+by_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
-def start(run: Run, snippet: str, port: int = 0) -> Program:
-    """The snippet with that in it, running; it has `port` for 3000."""
-    block = next(block for block in BLOCKS if snippet in block)
-    if ".run(" not in block:
-        block = PROGRAM.format(block)
-    assert block.count("3000") == 1
-    return run(sys.executable, "-u", "-c", block.replace("3000", str(port)), environment=environment())
+# --- what they are
 
 
-def serving(run: Run, snippet: str) -> tuple[Program, tuple[str, int]]:
-    """The snippet, a server, and its address."""
-    server = start(run, snippet)
-    return server, ("127.0.0.1", int(server.errors.wait_for(r"listening on \S+:(\d+)")[1]))
+def test_first_page_is_short_and_begins_with_two_commands() -> None:
+    """The first runs the server, the second the tests: `.ci/run` does as it says."""
+    assert len(FIRST.read_text("utf-8").splitlines()) <= 200
+    run, check, *_ = blocks(FIRST, "sh")
+    assert run == "pip install . && fastserver --mode lines\n"
+    assert check == "pip install -e '.[test]' && pytest\n"
 
 
-def interrupt(server: Program) -> None:
-    """Ctrl-C stops it, and nothing went wrong before."""
-    server.signal(signal.SIGINT)
-    assert server.wait() == 0
-    assert "failed" not in str(server.errors)
+def test_rooms_are_all_described() -> None:
+    rooms = {room.parent.name for room in (ROOT / "fastserver").glob("*/__init__.py")}
+    assert {*links(ROOT / "fastserver/README.md")} >= rooms
 
 
-def test_each_snippet_has_a_test() -> None:
-    assert [[name for name in SNIPPETS if name in block] for block in BLOCKS] == [[name] for name in SNIPPETS]
+def test_every_close_reason_is_explained() -> None:
+    table = (ROOT / "fastserver/log/README.md").read_text("utf-8")
+    assert [reason.value for reason in fastserver.CloseReason if f"`{reason}`" not in table] == []
 
 
-def test_own_server(run: Run) -> None:
-    server, address = serving(run, "def shout")
-    one, other = Connection(address), Connection(address)
-    other.send(b"me first\n")
-    assert one.read_line() == b"ME FIRST\n"
-    one.send(b"hello\n")
-    assert other.read_line() == b"HELLO\n"
-    one.close()
-    other.close()
-    interrupt(server)
+def test_speed_is_what_was_measured() -> None:
+    """Each figure of the first page stands in the results, beside the same server under the same head."""
+    ours, results = table(FIRST.read_text("utf-8")), table((ROOT / "bench/results/summary.md").read_text("utf-8"))
+    assert len(ours) == 4
+    for server, figures in ours.items():
+        assert figures.items() <= results[server].items()
 
 
-def test_channels(run: Run) -> None:
-    server, address = serving(run, "def enter")
-    one, other = Connection(address), Connection(address)
-    assert (one.read_line(), other.read_line()) == (b"welcome\n", b"welcome\n")
-    one.send(b"hello\n")
-    assert other.read_line() == b"hello\n"
-    name = one.name
-    one.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # to be reset by close
-    one.close()
-    assert other.read_line().decode() == f"{name} left: reset\n"
-    other.close()
-    interrupt(server)
+def table(text: str) -> dict[str, dict[str, str]]:
+    """The rows of the table of speeds by server, each with its figures by head."""
+    head, _, *rows = re.findall(r"^\|(?=  \| 1|\ [-\w]+(?: [-\w]+)? \| [\d.]+| ---).*$", text, re.MULTILINE)
+    names = [cell.strip() for cell in head.split("|")[2:-1]]
+    cells = [[cell.strip() for cell in row.split("|")[1:-1]] for row in rows]
+    return {server: dict(zip(names, figures, strict=True)) for server, *figures in cells}
 
 
-def test_embedded(run: Run) -> None:
-    """What is typed goes to everyone; the end of the input ends the server."""
-    server = start(run, "to_thread")
-    address = "127.0.0.1", int(server.output.wait_for(r"^listening on \S+:(\d+)$")[1])
-    one, other = Connection(address), Connection(address)
-    one.send(b"are you there?\n")
-    assert other.read_line() == b"are you there?\n"
-    other.send(b"yes\n")
-    assert one.read_line() == b"yes\n"
-    server.type(b"hello\n")
-    assert (one.read_line(), other.read_line()) == (b"hello\n", b"hello\n")
-    server.end_input()
-    assert (one.read_to_end(), other.read_to_end()) == (b"", b"")
-    one.close()
-    other.close()
-    assert server.wait() == 0
+# --- what they name
 
 
-def test_client(run: Run, serve: Serve) -> None:
-    """It prints what it hears, from a later server too."""
-    server = serve()
-    other = server.connect()
-    client = start(run, "reconnect=True", server.port)
-    assert other.read_line() == b"hello\n"
-    other.send(b"one\n")
-    client.output.wait_for("^b'one'$")
-    server.stop()
-    again = serve("--port", str(server.port))
-    again.wait_for_peers(1)
-    again.connect().send(b"two\n")
-    client.output.wait_for("^b'two'$")
+@by_page
+def test_links_lead_somewhere(page: Path) -> None:
+    for link in links(page):
+        if not link.startswith("https://"):
+            path, _, anchor = link.partition("#")
+            target = (page.parent / path).resolve() if path else page
+            assert target.exists(), link
+            assert target.is_relative_to(ROOT), link
+            assert not anchor or anchor in anchors(target), link
+
+
+@by_page
+def test_options_variables_paths_and_names_exist(page: Path) -> None:
+    known = OURS | {"--benchmark-enable"} | set(re.findall(r'"(--[a-z-]+)"', sources()))
+    server = fastserver.Server()
+    things = {"server": server, "peer": fastserver.Peer, "message": fastserver.Message, "channel": fastserver.Channel}
+    variables = {setting.variable for setting in SETTINGS} | {"FASTSERVER_PURE_PYTHON"}
+    for span in spans(page):
+        if not span.startswith(NOT_OURS):
+            assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", span)) <= known, span
+        assert set(re.findall(r"FASTSERVER_[A-Z_]+", span)) <= variables, span
+        for path in re.findall(r"^(?:\./)?(?:fastserver|tests|bench|ext|\.ci)/[a-z_/]+[.\w]*$", span):
+            assert (ROOT / path).exists(), span
+        match = re.match(r"@?(server|peer|message|channel)((?:\.\w+)+)", span)
+        if match and match[2] != ".py":
+            thing = things[match[1]]
+            for name in match[2].strip(".").split("."):
+                assert hasattr(thing, name), span
+                thing = getattr(thing, name)
+
+
+def sources() -> str:
+    return "".join((ROOT / script).read_text("utf-8") for script in SCRIPTS)
+
+
+# --- what they have one type
+
+
+@by_page
+def test_commands_are_understood(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for words in commands(page):
+        while words and re.match(r"[A-Z_]+=", words[0]):
+            del words[0]
+        match words:
+            case ["fastserver", "--max-peers", "0"]:
+                pass  # shown to be refused: see below
+            case ["fastserver", "bench", *arguments]:
+                check_bench([str(os.getpid()) if word.startswith("$(pgrep") else word for word in arguments])
+            case ["fastserver", "connect", *arguments]:
+                parse("connect", arguments)
+            case ["fastserver", *arguments]:
+                check_server(arguments)
+            case ["pip", "install", *what]:
+                assert all(re.fullmatch(r"-e|\.|\.\[(test|dev|bench|rivals)\]", word) for word in what), words
+            case ["python", "-m", module]:
+                assert module.endswith(".NAME") or find_spec(module), words
+            case ["python", "-c", code]:
+                compile(code, "README", "exec")
+            case ["python", script, *arguments]:
+                source = (ROOT / script).read_text("utf-8")
+                assert all(f'"{word}"' in source for word in arguments if word.startswith("--")), words
+            case ["pytest", *arguments]:
+                assert all(word == "--benchmark-enable" or (ROOT / word).exists() for word in arguments), words
+            case ["ruff" | "mypy", *_]:
+                assert f'"{words[0]}' in (ROOT / "pyproject.toml").read_text("utf-8")
+            case [program, *_]:
+                assert program in NOT_OURS, words
+
+
+def parse(name: str, arguments: list[str]) -> dict[str, str]:
+    """What a subcommand, or the command itself, is given."""
+    group = command()
+    parsed = group if name == "" else group.get_command(click.Context(group), name)
+    assert parsed is not None
+    if "--help" in arguments:
+        return {}
+    given = parsed.make_context(name or "fastserver", arguments).params
+    return {name: value for name, value in given.items() if value not in (None, ())}
+
+
+def check_bench(arguments: list[str]) -> None:
+    given = parse("bench", arguments)
+    Plan(**{setting.name: setting.parse(given[setting.name]) for setting in OPTIONS if setting.name in given})
+
+
+def check_server(arguments: list[str]) -> None:
+    for argument in arguments:
+        if argument.startswith("@"):
+            Path(argument[1:]).write_text("192.0.2.0/24\n")
+    given = parse("", arguments)
+    Config(**{setting.name: given[setting.name] for setting in SETTINGS if setting.name in given})  # type: ignore[arg-type]
