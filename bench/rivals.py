@@ -191,7 +191,7 @@ CONTESTANTS: Final = (
     Contestant(
         name="go",
         wire=LINES,
-        command=lambda _, port: (_built("support.relay.go", _found("go"), "build"), str(port)),
+        command=lambda _, port: (_built("relay.go", _found("go"), "build"), str(port)),
         missing=_program("go"),
         version=_says("version", "go"),
         install="apt install golang-go",
@@ -200,7 +200,7 @@ CONTESTANTS: Final = (
     Contestant(
         name="tokio",
         wire=LINES,
-        command=lambda _, port: (_built_by_cargo("support.relay.rs"), str(port)),
+        command=lambda _, port: (_built_by_cargo("relay.rs"), str(port)),
         missing=_program("cargo"),
         version=lambda: next((crate.name.removeprefix("tokio-") for crate in DEBIAN_CRATES.glob("tokio-1.*")), "1"),
         install="apt install cargo librust-tokio-dev (or cargo alone, with access to crates.io)",

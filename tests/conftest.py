@@ -1,29 +1,51 @@
-"""Fixtures that start the command and other programs, and end all they started."""
+"""Fixtures that start the command and other programs, and end all they started; and the event loops."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import pytest
-from support.program import Program
-from support.running import RunningServer
+import uvloop
+from support.child_process import ChildProcess
+from support.server_process import ServerProcess
 
 
 class Serve(Protocol):
     """Starts a server on a free port of 127.0.0.1 with these options; environment variables by keyword."""
 
-    def __call__(self, *options: str, wrapper: tuple[str, ...] = (), **variables: str) -> RunningServer: ...
+    def __call__(self, *options: str, wrapper: tuple[str, ...] = (), **variables: str) -> ServerProcess: ...
 
 
-class Run(Protocol):
+class StartProgram(Protocol):
     """Starts a program."""
 
     def __call__(
         self, *arguments: str | Path, terminal: bool = False, environment: dict[str, str] | None = None
-    ) -> Program: ...
+    ) -> ChildProcess: ...
+
+
+Run = Callable[[Coroutine[Any, Any, Any]], Any]
+"""Runs a coroutine on an event loop and gives what it returns."""
+
+RUN_DEADLINE = 30.0
+"""Seconds after which a test that runs on an event loop has failed."""
+
+
+@pytest.fixture(params=[uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
+def run(request: pytest.FixtureRequest) -> Run:
+    """Runs a test's coroutine on an event loop: the test is done once on uvloop and once on the standard one."""
+
+    def within_deadline(main: Coroutine[Any, Any, Any]) -> Any:
+        async def whole() -> Any:
+            return await asyncio.wait_for(main, RUN_DEADLINE)
+
+        return request.param(whole())
+
+    return within_deadline
 
 
 @pytest.fixture
@@ -31,11 +53,11 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     """Starts servers. Those a test has not stopped are stopped by SIGTERM after it, and must exit 0."""
     with ExitStack() as stack:
 
-        def start(*options: str, wrapper: tuple[str, ...] = (), **variables: str) -> RunningServer:
+        def start(*options: str, wrapper: tuple[str, ...] = (), **variables: str) -> ServerProcess:
             named = any(option in options for option in ("--port", "--unix", "--listen"))
             if not (named or "FASTSERVER_PORT" in variables or "FASTSERVER_LISTEN" in variables):
                 options = ("--port", "0", *options)
-            server = RunningServer(options, tmp_path, wrapper, **variables)
+            server = ServerProcess(options, tmp_path, wrapper, **variables)
             stack.callback(server.kill)
             stack.callback(lambda: None if server.stopped else server.stop())
             return server
@@ -44,12 +66,14 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
 
 @pytest.fixture
-def run(tmp_path: Path, serve: Serve) -> Iterator[Run]:
+def start_program(tmp_path: Path, serve: Serve) -> Iterator[StartProgram]:
     """Starts programs in the test's folder. Those running after it are killed before the servers stop."""
     with ExitStack() as stack:
 
-        def start(*arguments: str | Path, terminal: bool = False, environment: dict[str, str] | None = None) -> Program:
-            program = Program(arguments, folder=tmp_path, environment=environment, terminal=terminal)
+        def start(
+            *arguments: str | Path, terminal: bool = False, environment: dict[str, str] | None = None
+        ) -> ChildProcess:
+            program = ChildProcess(arguments, folder=tmp_path, environment=environment, terminal=terminal)
             stack.callback(program.kill)
             return program
 

@@ -7,15 +7,15 @@ import socket
 import ssl
 import struct
 import subprocess
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import msgpack
 import pytest
-import uvloop
-from support.serving import Reader, Writer, echo, reset, serving
+from conftest import Run
+from support.small_server import Reader, Writer, echo, reset, small_server
 
 from fastserver import Config, Server
 from fastserver.client import client as client_module
@@ -27,22 +27,6 @@ from fastserver.framing import FRAMINGS
 
 def generator(client: object) -> Any:
     yield client
-
-
-Run = Callable[[Coroutine[Any, Any, Any]], Any]
-
-
-@pytest.fixture(params=["asyncio", "uvloop"])
-def run(request: pytest.FixtureRequest) -> Run:
-    """Runs a coroutine to its end, at most 30 s, under one of the loops."""
-
-    def run_in(main: Coroutine[Any, Any, Any]) -> Any:
-        async def limited() -> Any:
-            return await asyncio.wait_for(main, 30)
-
-        return uvloop.run(limited()) if request.param == "uvloop" else asyncio.run(limited())
-
-    return run_in
 
 
 @asynccontextmanager
@@ -88,7 +72,7 @@ def read_to_end(theirs: socket.socket) -> bytes:
 )
 def test_what_is_sent_comes_back(run: Run, mode: str, value: Any) -> None:
     async def main() -> None:
-        async with serving(echo) as address, connect(address, mode=mode) as client:
+        async with small_server(echo) as address, connect(address, mode=mode) as client:
             await client.send(value)
             message = await client.__anext__()
             assert message.value == value
@@ -102,7 +86,7 @@ def test_many_arrive_whole_and_in_order(run: Run, mode: str) -> None:
     sent = [b"%d " % number * (number % 50 + 1) for number in range(3000)]
 
     async def main() -> None:
-        async with serving(echo) as address, connect(address, mode=mode) as client:
+        async with small_server(echo) as address, connect(address, mode=mode) as client:
 
             async def send() -> None:
                 for value in sent:
@@ -120,7 +104,7 @@ def test_packed_bytes_are_sent_as_they_are(run: Run) -> None:
     packed = b"\xcd\x00\x05"  # 5, packed longer than need be
 
     async def main() -> None:
-        async with serving(echo) as address, connect(address, mode="msgpack") as client:
+        async with small_server(echo) as address, connect(address, mode="msgpack") as client:
             await client.send_packed(packed)
             message = await client.__anext__()
             assert (message.payload, message.value) == (packed, 5)
@@ -148,7 +132,7 @@ def test_what_cannot_be_a_message_is_refused_and_nothing_sent(
     run: Run, mode: str, value: Any, error: type[Exception]
 ) -> None:
     async def main() -> None:
-        async with serving(echo) as address, connect(address, mode=mode, max_message=100) as client:
+        async with small_server(echo) as address, connect(address, mode=mode, max_message=100) as client:
             with pytest.raises(error):
                 await client.send(value)
             await client.send(b"next")
@@ -159,7 +143,7 @@ def test_what_cannot_be_a_message_is_refused_and_nothing_sent(
 
 def test_frames_are_bytes(run: Run) -> None:
     async def main() -> None:
-        async with serving(echo) as address, connect(address) as client:
+        async with small_server(echo) as address, connect(address) as client:
             for wrong in ("text\n", 5, None):
                 with pytest.raises(TypeError):
                     await client.send_frames(wrong)  # type: ignore[arg-type]
@@ -171,7 +155,7 @@ def test_frames_are_bytes(run: Run) -> None:
 
 def test_default_packs_what_msgpack_cannot(run: Run) -> None:
     async def main() -> None:
-        async with serving(echo) as address, connect(address, mode="msgpack", default=list) as client:
+        async with small_server(echo) as address, connect(address, mode="msgpack", default=list) as client:
             await client.send({"set": {1}})
             assert (await client.receive()).value == {"set": [1]}
 
@@ -183,7 +167,7 @@ def test_extension_types_have_values(run: Run) -> None:
         return code, data
 
     async def main() -> None:
-        async with serving(echo) as address, connect(address, mode="msgpack", ext_hook=pair) as client:
+        async with small_server(echo) as address, connect(address, mode="msgpack", ext_hook=pair) as client:
             await client.send_packed(b"\xd4\x05x")
             assert (await client.receive()).value == (5, b"x")
 
@@ -195,7 +179,7 @@ def test_batches_give_what_came_together(run: Run) -> None:
         writer.write(b"1\n2\n3\n")
 
     async def main() -> None:
-        async with serving(serve) as address, connect(address) as client:
+        async with small_server(serve) as address, connect(address) as client:
             assert (await client.__anext__()).payload == b"1"
             assert [message.payload for message in await client.receive_batch()] == [b"2", b"3"]
             assert await client.receive_batch() == []
@@ -229,7 +213,7 @@ def test_an_unfinished_last_line_is_a_message(run: Run) -> None:
         writer.write(b"one\nlast")
 
     async def main() -> None:
-        async with serving(serve) as address, connect(address) as client:
+        async with small_server(serve) as address, connect(address) as client:
             assert [message.payload async for message in client] == [b"one", b"last"]
             with pytest.raises(ConnectionError, match="ended the stream"):
                 await client.send(b"too late")
@@ -243,7 +227,7 @@ def test_finish_ends_our_side_and_goes_on_receiving(run: Run) -> None:
         writer.write(b"heard " + heard)
 
     async def main() -> None:
-        async with serving(serve) as address, connect(address) as client:
+        async with small_server(serve) as address, connect(address) as client:
             await client.send(b"all")
             await client.finish()
             with pytest.raises(ConnectionError, match="finish"):
@@ -266,7 +250,7 @@ def test_malformed_bytes_raise_after_what_was_whole(run: Run, mode: str) -> None
     async def main() -> None:
         for reconnect in (False, True):
             async with (
-                serving(serve) as address,
+                small_server(serve) as address,
                 connect(address, mode=mode, max_message=1000, reconnect=reconnect) as client,
             ):
                 assert (await client.__anext__()).frame == good
@@ -283,7 +267,7 @@ def test_a_stream_that_ends_inside_a_message_raises(run: Run) -> None:
         writer.write(b"\x00\x00\x00\x05\xa4")
 
     async def main() -> None:
-        async with serving(serve) as address, connect(address, mode="msgpack") as client:
+        async with small_server(serve) as address, connect(address, mode="msgpack") as client:
             with pytest.raises(FrameError):
                 await client.__anext__()
 
@@ -296,7 +280,7 @@ def test_a_reset_connection_raises(run: Run) -> None:
         reset(writer)
 
     async def main() -> None:
-        async with serving(serve) as address, connect(address) as client:
+        async with small_server(serve) as address, connect(address) as client:
             await client.send(b"go")
             with pytest.raises(ConnectionError):
                 await client.__anext__()
@@ -575,7 +559,7 @@ def test_what_arrived_before_closing_can_still_be_received(run: Run) -> None:
         await reader.read()
 
     async def main() -> None:
-        async with serving(serve) as address, connect(address) as client:
+        async with small_server(serve) as address, connect(address) as client:
             assert (await client.__anext__()).payload == b"1"
             await client.close()
             await client.close()
@@ -586,7 +570,7 @@ def test_what_arrived_before_closing_can_still_be_received(run: Run) -> None:
 
 def test_closing_ends_a_waiting_reader(run: Run) -> None:
     async def main() -> None:
-        async with serving(echo) as address, connect(address) as client:
+        async with small_server(echo) as address, connect(address) as client:
             reading = asyncio.ensure_future(client.receive_batch())
             await client.send(b"x")
             assert len(await reading) == 1
@@ -608,7 +592,7 @@ def test_closing_delivers_all_that_was_sent_to_a_server_that_talks(run: Run) -> 
             writer.write(data)
 
     async def main() -> None:
-        async with serving(serve) as address, connect(address) as client:
+        async with small_server(serve) as address, connect(address) as client:
             for _ in range(500):
                 await client.send(line)
         assert b"".join(heard) == (line + b"\n") * 500
@@ -633,7 +617,7 @@ def test_closing_says_what_a_server_did_not_take(run: Run) -> None:
                 outcome.append(type(error))
                 raise
 
-        async with serving(serve) as address:
+        async with small_server(serve) as address:
             client = connect(address, max_message=64 << 20, close_timeout=0.05)
             with pytest.raises(TimeoutError, match=r"did not take the last \d+ bytes within 0.05 s"):
                 async with client:
@@ -656,7 +640,7 @@ def test_an_error_in_the_program_is_not_hidden_by_one_of_closing(run: Run) -> No
         async def serve(reader: Reader, writer: Writer) -> None:
             await done.wait()
 
-        async with serving(serve) as address:
+        async with small_server(serve) as address:
             with pytest.raises(ZeroDivisionError):
                 await fail(connect(address, max_message=64 << 20, close_timeout=0.05))
             done.set()
@@ -682,7 +666,7 @@ def test_a_program_that_does_not_receive_stops_the_server_and_loses_nothing(run:
                     stuck.set()
                 await draining
 
-        async with serving(serve) as address, connect(address, max_queue=10_000) as client:
+        async with small_server(serve) as address, connect(address, max_queue=10_000) as client:
             await stuck.wait()
             assert client._queued < 1 << 20
             received = [int(message.payload) async for message in client]
@@ -703,7 +687,7 @@ def test_sending_waits_for_a_server_that_does_not_read_and_cancelled_sends_nothi
             while data := await reader.read(1 << 20):
                 heard.extend(data)
 
-        async with serving(serve, limit=1) as address:
+        async with small_server(serve, limit=1) as address:
             sent = 0
             async with connect(address) as client:
                 connection = client._connection
@@ -741,7 +725,7 @@ def test_a_task_that_only_sends_lets_others_run(run: Run) -> None:
             while await reader.read(1 << 20):
                 pass
 
-        async with serving(serve) as address, connect(address) as client:
+        async with small_server(serve) as address, connect(address) as client:
             task = asyncio.ensure_future(other())
             for _ in range(100):
                 await client.send(b"x" * 8000)
@@ -756,7 +740,7 @@ def test_a_task_that_only_sends_lets_others_run(run: Run) -> None:
 
 def test_nobody_listens(run: Run) -> None:
     async def main() -> None:
-        async with serving(echo) as address:
+        async with small_server(echo) as address:
             pass
         with pytest.raises(ConnectionRefusedError):
             async with connect(address):
@@ -767,7 +751,7 @@ def test_nobody_listens(run: Run) -> None:
 
 def test_cancelled_while_connecting(run: Run) -> None:
     async def main() -> None:
-        async with serving(echo) as address:
+        async with small_server(echo) as address:
             client = connect(address, reconnect=True)
             entering = asyncio.ensure_future(client.__aenter__())
             while client._connection is None:
@@ -840,7 +824,7 @@ def test_one_task_receives(run: Run) -> None:
     """The others are told, and it goes on; once it was cancelled, another can."""
 
     async def main() -> None:
-        async with serving(echo) as address, connect(address) as client:
+        async with small_server(echo) as address, connect(address) as client:
             for cancel in (True, False):
                 receiving = asyncio.ensure_future(client.receive())
                 await asyncio.sleep(0)
@@ -858,7 +842,7 @@ def test_one_task_receives(run: Run) -> None:
 
 def test_entering_twice(run: Run) -> None:
     async def main() -> None:
-        async with serving(echo) as address:
+        async with small_server(echo) as address:
             client = connect(address)
             entering = [asyncio.ensure_future(client.__aenter__()) for _ in range(2)]
             await asyncio.wait(entering)
@@ -881,7 +865,7 @@ def test_closing_while_it_connects_for_the_first_time(run: Run, reconnect: bool)
         await reader.read()
 
     async def main() -> None:
-        async with serving(silent) as address:
+        async with small_server(silent) as address:
             client = connect(address, ssl=ssl.create_default_context(), reconnect=reconnect)
             await close_while_entering(client)
         if reconnect:
@@ -912,7 +896,7 @@ def test_eager_tasks() -> None:
 
     async def main() -> None:
         asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined]
-        async with serving(serve) as address:
+        async with small_server(serve) as address:
             options: dict[str, Any] = {"reconnect": True, "first_delay": 0, "on_connect": lambda it: it.send(b"hello")}
             async with connect(address, **options) as client:
                 while connections < 3:
@@ -927,7 +911,7 @@ def test_another_event_loop(run: Run) -> None:
     """Such as one in another thread: it says so, and the client goes on."""
 
     async def main() -> None:
-        async with serving(echo) as address, connect(address) as client:
+        async with small_server(echo) as address, connect(address) as client:
             for step in (client.send, client.send_packed, client.send_frames):
                 with pytest.raises(RuntimeError, match="outside of the event loop"):
                     await asyncio.to_thread(asyncio.run, step(b"x\n"[: 2 if step == client.send_frames else 1]))
@@ -960,7 +944,7 @@ def test_what_on_connect_sends_goes_first_each_time(run: Run) -> None:
         await asyncio.gather(client.send(b"password"))
 
     async def main() -> None:
-        async with serving(serve) as address:
+        async with small_server(serve) as address:
             client = connect(
                 address, reconnect=True, on_connect=login, on_disconnect=came.append, first_delay=0.001, max_message=10
             )
@@ -983,7 +967,7 @@ def test_on_connect_can_wait_for_an_answer(run: Run, reconnect: bool) -> None:
         assert (await client.receive()).payload == b"login"
 
     async def main() -> None:
-        async with serving(echo) as address, connect(address, on_connect=login, reconnect=reconnect) as client:
+        async with small_server(echo) as address, connect(address, on_connect=login, reconnect=reconnect) as client:
             await client.send(b"x")
             assert (await client.receive()).payload == b"x"
 
@@ -1008,7 +992,7 @@ def test_on_connect_that_fails(run: Run, error: BaseException, reconnect: bool) 
         reset(writer)
 
     async def main() -> None:
-        async with serving(serve) as address:
+        async with small_server(serve) as address:
             with pytest.raises(expected):
                 async with connect(address, on_connect=fail, reconnect=reconnect):
                     pytest.fail("entered")
@@ -1042,7 +1026,7 @@ def test_a_connection_that_is_lost_in_on_connect_is_made_again(run: Run) -> None
                 break
 
     async def main() -> None:
-        async with serving(serve) as address:
+        async with small_server(serve) as address:
             async with connect(address, on_connect=greet, reconnect=True, first_delay=0) as client:
                 assert (await client.receive()).payload == b"hello"
             connections_then = connections
@@ -1054,7 +1038,7 @@ def test_a_connection_that_is_lost_in_on_connect_is_made_again(run: Run) -> None
 def test_closing_in_on_connect(run: Run) -> None:
     async def main() -> None:
         for reconnect in (False, True):
-            async with serving(echo) as address:
+            async with small_server(echo) as address:
                 client = connect(address, on_connect=Client.close, reconnect=reconnect)
                 with pytest.raises(ConnectionError):
                     await client.__aenter__()
@@ -1067,7 +1051,7 @@ def test_on_disconnect_that_fails_is_logged(run: Run, caplog: Any) -> None:
         raise (ZeroDivisionError, asyncio.CancelledError)[len(caplog.messages)]
 
     async def main() -> None:
-        async with serving(echo) as address:
+        async with small_server(echo) as address:
             for _ in range(2):
                 async with connect(address, on_disconnect=fail) as client:
                     await client.send(b"x")
@@ -1089,7 +1073,7 @@ def test_a_lost_connection_is_made_again(run: Run) -> None:
             reset(writer)
 
     async def main() -> None:
-        async with serving(serve) as address, connect(address, reconnect=True, first_delay=0.001) as client:
+        async with small_server(serve) as address, connect(address, reconnect=True, first_delay=0.001) as client:
             seen = []
             async for message in client:
                 seen.append(message.payload)
@@ -1106,13 +1090,13 @@ def test_a_lost_connection_is_made_again(run: Run) -> None:
 def test_tries_until_the_server_is_there(run: Run, caplog: Any) -> None:
 
     async def main() -> None:
-        async with serving(echo) as address:
+        async with small_server(echo) as address:
             pass
         client = connect(address, reconnect=True, first_delay=0.001, longest_delay=0.01)
         entering = asyncio.ensure_future(client.__aenter__())
         while len(caplog.messages) < 3:
             await asyncio.sleep(0)
-        async with serving(echo, int(address.rpartition(":")[2])):
+        async with small_server(echo, int(address.rpartition(":")[2])):
             await entering
             await client.send(b"here")
             assert (await client.__anext__()).payload == b"here"
@@ -1129,7 +1113,7 @@ def test_closing_while_there_is_no_connection(run: Run) -> None:
         pass
 
     async def main() -> None:
-        async with serving(serve) as address, connect(address, reconnect=True, first_delay=3600) as client:
+        async with small_server(serve) as address, connect(address, reconnect=True, first_delay=3600) as client:
             while client._redialing is None:
                 await asyncio.sleep(0)
             sending = asyncio.ensure_future(client.send(b"x"))
@@ -1152,7 +1136,7 @@ def test_delays_grow_to_a_bound_and_spread(run: Run, monkeypatch: pytest.MonkeyP
             raise ZeroDivisionError
 
     async def main() -> None:
-        async with serving(echo) as address:
+        async with small_server(echo) as address:
             pass
         monkeypatch.setattr(client_module.asyncio, "sleep", sleep)
         with pytest.raises(ZeroDivisionError):
@@ -1190,7 +1174,7 @@ def test_tls(run: Run, tmp_path: Path) -> None:
             writer.write(line)
 
     async def main() -> None:
-        async with serving(serve, ssl=ours) as address, connect(address, ssl=theirs) as client:
+        async with small_server(serve, ssl=ours) as address, connect(address, ssl=theirs) as client:
             await client.send(b"secret")
             assert (await client.__anext__()).payload == b"secret"
             with pytest.raises(io.UnsupportedOperation):

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgpack
 import pytest
-from support.serving import Reader, Writer, echo, reset, serving
+from support.small_server import Reader, Writer, echo, reset, small_server
 
 import fastserver
 from fastserver.client.terminal import terminal
@@ -84,7 +84,7 @@ def test_lines_go_and_come_verbatim(run: Run) -> None:
     given = b"one\r\n\nthree \x1b[2J\xff\nlast"
 
     async def main() -> None:
-        async with serving(echo) as address, program(address) as process:
+        async with small_server(echo) as address, program(address) as process:
             assert await result(process, given) == (0, given + b"\n", "")
 
     run(main())
@@ -96,7 +96,7 @@ def test_json_goes_and_comes_as_messages(run: Run, mode: str) -> None:
     came = b'{"a": [1, null]}\n{"$bin": "aGk="}\n"\\u001b"\n'
 
     async def main() -> None:
-        async with serving(echo) as address, program(address, mode) as process:
+        async with small_server(echo) as address, program(address, mode) as process:
             assert await result(process, given) == (0, came, "")
 
     run(main())
@@ -106,7 +106,7 @@ def test_bad_json_is_named_and_the_rest_sent(run: Run) -> None:
     given = b'1\n{"a":}\n\xff\n"' + b"x" * 200 + b'"\n2\n'
 
     async def main() -> None:
-        async with serving(echo) as address, program(address, "msgpack", max_message=100) as process:
+        async with small_server(echo) as address, program(address, "msgpack", max_message=100) as process:
             code, output, errors = await result(process, given)
             assert (code, output) == (1, b"1\n2\n")
             lines = errors.splitlines()
@@ -125,7 +125,7 @@ def test_a_line_over_the_limit_ends_it_after_those_before(run: Run) -> None:
         heard.append(await reader.read())
 
     async def main() -> None:
-        async with serving(serve) as address, program(address, max_message=10) as process:
+        async with small_server(serve) as address, program(address, max_message=10) as process:
             code, output, errors = await result(process, b"one\ntwo\n" + b"x" * 20 + b"\n")
             assert (code, output) == (1, b"")
             assert errors.startswith("fastserver: standard input, line 3: ")
@@ -141,7 +141,7 @@ def test_any_map_key_that_msgpack_allows_is_shown(run: Run) -> None:
         writer.write(len(payload).to_bytes(4, "big") + payload)
 
     async def main() -> None:
-        async with serving(serve) as address, program(address, "msgpack", stdin=DEVNULL) as process:
+        async with small_server(serve) as address, program(address, "msgpack", stdin=DEVNULL) as process:
             _, output, _ = await result(process)  # which of the two ends comes first is open
             assert output == b'{"$map": [[[1], 2], [{}, 3]]}\n'
 
@@ -166,7 +166,7 @@ def test_megabytes_through_pipes_that_fill_up(run: Run, reads: bool, tmp_path: P
 
     async def main() -> None:
         with (tmp_path / "lines").open("rb") as file:
-            async with serving(serve) as address, program(address, stdin=file, wait=FOR_EVER) as process:
+            async with small_server(serve) as address, program(address, stdin=file, wait=FOR_EVER) as process:
                 if not reads:  # until everything between here and the server is full
                     assert process.stdout is not None
                     process.stdout._transport.pause_reading()  # type: ignore[attr-defined]
@@ -184,7 +184,7 @@ def test_a_connection_reset_inside_a_line_does_not_give_half_of_it(run: Run) -> 
         reset(writer)
 
     async def main() -> None:
-        async with serving(serve) as address, program(address, wait=FOR_EVER) as process:
+        async with small_server(serve) as address, program(address, wait=FOR_EVER) as process:
             code, output, errors = await result(process, b"go\n")
             assert (code, errors) == (1, f"fastserver: {address}: Connection reset by peer\n")
             assert b"299229\n299230\n".startswith(output)
@@ -199,7 +199,7 @@ def test_output_that_cannot_be_written(run: Run) -> None:
 
     async def main() -> None:
         with open("/dev/full", "wb") as full:
-            async with serving(serve) as address, program(address, stdin=DEVNULL, stdout=full) as process:
+            async with small_server(serve) as address, program(address, stdin=DEVNULL, stdout=full) as process:
                 assert await result(process) == (1, b"", "fastserver: standard output: No space left on device\n")
 
     run(main())
@@ -232,11 +232,11 @@ def test_standard_descriptors_that_are_closed(run: Run) -> None:
         writer.write(b"x\n")
 
     async def main() -> None:
-        async with serving(tell) as address:
+        async with small_server(tell) as address:
             for redirected in ("<&-", "<&- 2>&-"):
                 async with command(address, redirected) as process:
                     assert await result(process) == (0, b"x\n", "")
-        async with serving(serve) as address:
+        async with small_server(serve) as address:
             async with command(address, "2>&-") as process:
                 assert await result(process, b"sent\n") == (0, b"x\n", "")
             async with command(address, ">&-") as process:
@@ -262,7 +262,7 @@ def test_output_nobody_reads_any_more_ends_it_quietly(run: Run) -> None:
 
     async def main() -> None:
         receiving, sending = os.pipe()
-        async with serving(serve) as address, program(address, stdin=DEVNULL, stdout=sending) as process:
+        async with small_server(serve) as address, program(address, stdin=DEVNULL, stdout=sending) as process:
             os.close(sending)
             assert await asyncio.to_thread(os.read, receiving, 5) == b"tick\n"
             os.close(receiving)
@@ -286,7 +286,7 @@ async def stay(reader: Reader, writer: Writer) -> None:
 
 def test_who_sent_something_leaves_by_itself(run: Run) -> None:
     async def main() -> None:
-        async with serving(stay) as address, program(address) as process:
+        async with small_server(stay) as address, program(address) as process:
             code, output, errors = await result(process, b"hi\n")
             assert (code, errors) == (0, "")
             assert output.startswith(b"heard hi\n")
@@ -301,7 +301,7 @@ def test_input_that_ends_at_once_is_no_subscriber(run: Run, tmp_path: Path) -> N
     async def main() -> None:
         with (tmp_path / "empty").open() as empty:
             for stdin in (PIPE, empty):
-                async with serving(stay) as address, program(address, stdin=stdin) as process:
+                async with small_server(stay) as address, program(address, stdin=stdin) as process:
                     code, _, errors = await result(process, b"" if stdin == PIPE else None)
                     assert (code, errors) == (0, "")
 
@@ -321,7 +321,7 @@ def test_a_signal_does_not_lose_what_was_sent(run: Run, number: int, code: int) 
             go.set()
             heard.append(await reader.read())
 
-        async with serving(serve) as address, program(address) as process:
+        async with small_server(serve) as address, program(address) as process:
             assert process.stdin is not None
             process.stdin.write(b"one\n")
             await go.wait()
@@ -337,7 +337,7 @@ def test_a_signal_does_not_lose_what_was_sent(run: Run, number: int, code: int) 
 
 def test_waits_as_long_as_told_and_no_longer(run: Run) -> None:
     async def main() -> None:
-        async with serving(stay) as address, program(address, wait=0, stdin=DEVNULL) as process:
+        async with small_server(stay) as address, program(address, wait=0, stdin=DEVNULL) as process:
             code, _, errors = await result(process)
             assert (code, errors) == (0, "")
 
@@ -352,7 +352,7 @@ def test_waits_for_the_server_to_end_if_told(run: Run) -> None:
             await asyncio.sleep(0)
 
     async def main() -> None:
-        async with serving(serve) as address, program(address, wait=FOR_EVER) as process:
+        async with small_server(serve) as address, program(address, wait=FOR_EVER) as process:
             answers = b"".join(b"answer %d\n" % number for number in range(1000))
             assert await result(process, b"question\n") == (0, answers, "")
 
@@ -373,7 +373,7 @@ def test_a_subscriber_stays_and_keeps_its_side_open(run: Run) -> None:
             assert not ended[0].done()
             writer.write(b"second\n")
 
-        async with serving(serve) as address, program(address, stdin=DEVNULL) as process:
+        async with small_server(serve) as address, program(address, stdin=DEVNULL) as process:
             assert process.stdout is not None
             assert await process.stdout.readline() == b"first\n"
             go.set()
@@ -387,7 +387,7 @@ def test_a_subscriber_stays_and_keeps_its_side_open(run: Run) -> None:
 
 def test_nobody_listens(run: Run) -> None:
     async def main() -> None:
-        async with serving(echo) as address:
+        async with small_server(echo) as address:
             pass
         async with program(address) as process:
             assert await result(process, b"x\n") == (1, b"", f"fastserver: {address}: Connection refused\n")
@@ -411,7 +411,7 @@ def test_a_server_that_ends_before_standard_input_does(run: Run) -> None:
         writer.write(b"bye\n")
 
     async def main() -> None:
-        async with serving(serve) as address, program(address) as process:
+        async with small_server(serve) as address, program(address) as process:
             assert process.stdin is not None
             assert process.stdout is not None
             assert process.stderr is not None
@@ -430,7 +430,7 @@ def test_a_reset_connection(run: Run) -> None:
         reset(writer)
 
     async def main() -> None:
-        async with serving(serve) as address, program(address, wait=FOR_EVER) as process:
+        async with small_server(serve) as address, program(address, wait=FOR_EVER) as process:
             why = f"fastserver: {address}: Connection reset by peer\n"
             assert await result(process, b"hi\n") == (1, b"", why)
 
@@ -443,7 +443,7 @@ def test_a_server_of_another_framing(run: Run) -> None:
         await reader.read()
 
     async def main() -> None:
-        async with serving(serve) as address, program(address, "msgpack", stdin=DEVNULL) as process:
+        async with small_server(serve) as address, program(address, "msgpack", stdin=DEVNULL) as process:
             code, output, errors = await result(process)
             assert (code, output) == (1, b"7\n")
             assert errors.startswith(f"fastserver: {address} sent no msgpack message: ")
@@ -454,7 +454,7 @@ def test_a_server_of_another_framing(run: Run) -> None:
 
 def test_interrupted(run: Run) -> None:
     async def main() -> None:
-        async with serving(echo) as address, program(address) as process:
+        async with small_server(echo) as address, program(address) as process:
             assert process.stdin is not None
             assert process.stdout is not None
             process.stdin.write(b"hi\n")
@@ -484,7 +484,7 @@ def test_interrupted_while_nobody_reads_its_output(run: Run) -> None:
 
     async def main() -> None:
         receiving, sending = os.pipe()
-        async with serving(serve) as address, program(address, stdin=DEVNULL, stdout=sending) as process:
+        async with small_server(serve) as address, program(address, stdin=DEVNULL, stdout=sending) as process:
             os.close(sending)
             await stuck.wait()
             process.send_signal(signal.SIGINT)
@@ -532,7 +532,7 @@ def test_nothing_received_acts_on_the_terminal(run: Run, mode: str, typed: bytes
     async def main() -> None:
         async with (
             screen() as (ours, theirs, reader),
-            serving(echo) as address,
+            small_server(echo) as address,
             program(address, mode, stdin=theirs, stdout=theirs) as process,
         ):
             os.write(ours, typed + b"\n")
@@ -551,7 +551,7 @@ def test_msgpack_strings_are_shown_and_packed(run: Run) -> None:
         heard.append(await reader.read())
 
     async def main() -> None:
-        async with serving(serve) as address, program(address, "msgpack-stream") as process:
+        async with small_server(serve) as address, program(address, "msgpack-stream") as process:
             assert (await result(process, b'{"a":{"$timestamp":"2024-01-01T00:00:00Z"}}'))[0] == 0
         assert msgpack.unpackb(heard[0]) == {"a": msgpack.Timestamp(1_704_067_200)}
 

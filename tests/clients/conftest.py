@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 from conftest import Serve
-from support.running import RunningServer
+from support.server_process import ServerProcess
 
 
 @pytest.fixture
-def server(serve: Serve) -> RunningServer:
+def server(serve: Serve) -> ServerProcess:
     """A server of lines on TCP."""
     return serve()
 
 
 @pytest.fixture
-def unix_server(serve: Serve, tmp_path: Path) -> RunningServer:
+def unix_server(serve: Serve, tmp_path: Path) -> ServerProcess:
     """A server of lines on a Unix socket."""
     return serve("--unix", str(tmp_path / "feed.sock"))

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgpack
 from conftest import Serve
-from support.running import Connection
+from support.connection import Connection
 
 OBJECTS: list[Any] = [
     {"number": number, "text": "grüße " * (number % 7), "values": [number / 3, None, b"\x00\xff"], -1: {}}

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import msgpack
-from conftest import Run, Serve
-from support.needed import missing, program
-from support.program import Program
-from support.running import RunningServer
+from conftest import Serve, StartProgram
+from support.child_process import ChildProcess
+from support.requirements import required_program, skip_or_fail
+from support.server_process import ServerProcess
 
 SCRIPT = Path(__file__).with_name("msgpack_stream.js")
 
@@ -26,35 +26,35 @@ def modules() -> str:
     prefix = os.environ.get("FASTSERVER_NODE_MODULES", "")
     folder = Path(prefix, "node_modules")
     if not prefix or not (folder / "@msgpack" / "msgpack").is_dir():
-        missing(
+        skip_or_fail(
             "the npm package @msgpack/msgpack is not there: "
             'npm install --prefix "$FASTSERVER_NODE_MODULES" @msgpack/msgpack'
         )
     return str(folder)
 
 
-def node(run: Run, server: RunningServer) -> Program:
+def node(start_program: StartProgram, server: ServerProcess) -> ChildProcess:
     """A peer in Node, connected."""
     variables = {**os.environ, "NODE_PATH": modules()}
     before = server.log.count(" connected")
-    peer = run(program("node", "nodejs"), SCRIPT, str(server.port), environment=variables)
+    peer = start_program(required_program("node", "nodejs"), SCRIPT, str(server.port), environment=variables)
     server.wait_for_peers(before + 1)
     return peer
 
 
-def test_it_receives(run: Run, serve: Serve) -> None:
+def test_it_receives(start_program: StartProgram, serve: Serve) -> None:
     """Objects packed by Python arrive in Node's streaming decoder, equal and in order."""
     server = serve("--mode", "msgpack-stream")
-    reader, writer = node(run, server), server.connect()
+    reader, writer = node(start_program, server), server.connect()
     writer.send(b"".join(map(msgpack.packb, OBJECTS)))
     reader.output.wait_for_count("\n", len(OBJECTS))
     assert [json.loads(line) for line in reader.output.data.splitlines()] == OBJECTS
 
 
-def test_it_sends(run: Run, serve: Serve) -> None:
+def test_it_sends(start_program: StartProgram, serve: Serve) -> None:
     """Objects packed by Node arrive in Python, and a half-closed Node goes on receiving."""
     server = serve("--mode", "msgpack-stream")
-    reader, writer = server.connect(), node(run, server)
+    reader, writer = server.connect(), node(start_program, server)
     for one in OBJECTS:
         writer.type(json.dumps(one).encode() + b"\n")
     writer.end_input()
@@ -68,10 +68,10 @@ def test_it_sends(run: Run, serve: Serve) -> None:
     writer.output.wait_for('^"got it"$')
 
 
-def test_two_of_them(run: Run, serve: Serve) -> None:
+def test_two_of_them(start_program: StartProgram, serve: Serve) -> None:
     """Two Nodes hear each other."""
     server = serve("--mode", "msgpack-stream")
-    one, other = node(run, server), node(run, server)
+    one, other = node(start_program, server), node(start_program, server)
     one.type(b'{"from": "one"}\n')
     other.output.wait_for('"from":"one"')
     other.type(b'["from", "other"]\n')

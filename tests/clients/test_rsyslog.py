@@ -6,9 +6,10 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from conftest import Run, Serve
-from support.needed import program
-from support.running import Connection, RunningServer
+from conftest import Serve, StartProgram
+from support.connection import Connection
+from support.requirements import required_program
+from support.server_process import ServerProcess
 
 CONFIGURATION = """
 global(workDirectory="{folder}")
@@ -19,9 +20,9 @@ action(type="omfwd" target="127.0.0.1" port="{port}" protocol="tcp" tcp_framing=
 """
 
 
-def test_a_followed_file(server: RunningServer, run: Run, tmp_path: Path) -> None:
+def test_a_followed_file(server: ServerProcess, start_program: StartProgram, tmp_path: Path) -> None:
     """Every line of the file arrives, in order: those it held and those written to it later."""
-    rsyslogd = program("rsyslogd", "rsyslog")
+    rsyslogd = required_program("rsyslogd", "rsyslog")
     log = tmp_path / "app.log"
     first = [b"entry %d, before\n" % number for number in range(1000)]
     later = [b"entry %d, later\n" % number for number in range(1000)]
@@ -30,7 +31,7 @@ def test_a_followed_file(server: RunningServer, run: Run, tmp_path: Path) -> Non
     configuration.write_text(CONFIGURATION.format(folder=tmp_path, port=server.port))
 
     listener = server.connect()
-    forwarder = run(rsyslogd, "-n", "-C", "-f", configuration, "-i", tmp_path / "rsyslogd.pid")
+    forwarder = start_program(rsyslogd, "-n", "-C", "-f", configuration, "-i", tmp_path / "rsyslogd.pid")
     assert [listener.read_line() for _ in first] == first
     server.errors.wait_for(r"Received message from 2 127\.0\.0\.1:\d+: entry 0, before$")
     with log.open("ab") as file:
@@ -43,18 +44,18 @@ def test_a_followed_file(server: RunningServer, run: Run, tmp_path: Path) -> Non
     assert forwarder.wait() == 0, str(forwarder.errors)
 
 
-def test_a_listener_for_senders(serve: Serve, run: Run, tmp_path: Path) -> None:
+def test_a_listener_for_senders(serve: Serve, start_program: StartProgram, tmp_path: Path) -> None:
     """rsyslogd never reads. Where it is only heard it is never cut off, however much the others say: every line of
     its own arrives among the 100 MB that two others exchange meanwhile.
     """
-    rsyslogd = program("rsyslogd", "rsyslog")
+    rsyslogd = required_program("rsyslogd", "rsyslog")
     server = serve("--listen", "lines://127.0.0.1:0", "--listen", "lines://127.0.0.1:0?role=send")
     port = int(server.errors.wait_for(r" listening on 127\.0\.0\.1:(\d+), mode lines, role send$")[1])
     log = tmp_path / "app.log"
     log.touch()
     configuration = tmp_path / "rsyslog.conf"
     configuration.write_text(CONFIGURATION.format(folder=tmp_path, port=port))
-    forwarder = run(rsyslogd, "-n", "-C", "-f", configuration, "-i", tmp_path / "rsyslogd.pid")
+    forwarder = start_program(rsyslogd, "-n", "-C", "-f", configuration, "-i", tmp_path / "rsyslogd.pid")
 
     one, other = server.connect(), server.connect()
     block = b"%s\n" % (b"x" * 999) * 1000

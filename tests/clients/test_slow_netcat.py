@@ -7,10 +7,10 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from conftest import Run, Serve
-from support.needed import program
-from support.program import Program
-from support.running import RunningServer
+from conftest import Serve, StartProgram
+from support.child_process import ChildProcess
+from support.requirements import required_program
+from support.server_process import ServerProcess
 
 LINES = [b"%07d %s\n" % (number, b"x" * 1000) for number in range(12_000)]
 """12 MB: more than the kernel takes for one peer."""
@@ -18,12 +18,12 @@ ALL = b"".join(LINES)
 LAST = b"after\n"
 
 
-def fall_behind(server: RunningServer, run: Run) -> tuple[Program, Program]:
+def fall_behind(server: ServerProcess, start_program: StartProgram) -> tuple[ChildProcess, ChildProcess]:
     """A netcat that was stopped before another sent `LINES`, and that other one. A witness has got all of them."""
-    arguments = (program("nc.openbsd", "netcat-openbsd"), "127.0.0.1", str(server.port))
-    stopped = run(*arguments)
+    arguments = (required_program("nc.openbsd", "netcat-openbsd"), "127.0.0.1", str(server.port))
+    stopped = start_program(*arguments)
     server.wait_for_peers(1)
-    witness, sender = server.connect(), run(*arguments)
+    witness, sender = server.connect(), start_program(*arguments)
     server.wait_for_peers(3)
     stopped.signal(signal.SIGSTOP)
     for start in range(0, len(LINES), 200):  # by the block, so that the witness is never far behind
@@ -33,12 +33,12 @@ def fall_behind(server: RunningServer, run: Run) -> tuple[Program, Program]:
     return stopped, sender
 
 
-def test_disconnect(serve: Serve, run: Run) -> None:
+def test_disconnect(serve: Serve, start_program: StartProgram) -> None:
     """It is reset when it is too far behind: what it gets is the beginning, and no more than the log says, since netcat
     throws away what it has not read of a connection that was reset.
     """
     server = serve("--max-pending", "1MiB")
-    stopped, _ = fall_behind(server, run)
+    stopped, _ = fall_behind(server, start_program)
     closed = server.errors.wait_for(r" peer 1 .* disconnected: slow_consumer; .* \((\d+) bytes\) out, (\d+) messages d")
     stopped.end_input()
     stopped.signal(signal.SIGCONT)
@@ -49,17 +49,17 @@ def test_disconnect(serve: Serve, run: Run) -> None:
     assert int(closed[2]) > 0
 
 
-def test_within_its_limit(serve: Serve, run: Run) -> None:
+def test_within_its_limit(serve: Serve, start_program: StartProgram) -> None:
     """It gets everything, however late."""
     server = serve("--max-pending", "64MiB")
-    stopped, sender = fall_behind(server, run)
+    stopped, sender = fall_behind(server, start_program)
     stopped.signal(signal.SIGCONT)
     stopped.output.wait_for_bytes(ALL)
     sender.type(LAST)
     stopped.output.wait_for_bytes(ALL + LAST)
 
 
-def continued(server: RunningServer, stopped: Program, sender: Program) -> list[bytes]:
+def continued(server: ServerProcess, stopped: ChildProcess, sender: ChildProcess) -> list[bytes]:
     """What it has got once it caught up and has heard one more line: each whole, in order, as many as the log says."""
     stopped.signal(signal.SIGCONT)
     caught_up = server.errors.wait_for(r" slow consumer 1 .* has caught up after .*, (\d+) messages dropped for it$")
@@ -73,34 +73,34 @@ def continued(server: RunningServer, stopped: Program, sender: Program) -> list[
     return got
 
 
-def test_drop_oldest(serve: Serve, run: Run) -> None:
+def test_drop_oldest(serve: Serve, start_program: StartProgram) -> None:
     """The newest lines are all there."""
     server = serve("--max-pending", "1MiB", "--slow-consumer", "drop-oldest")
-    assert continued(server, *fall_behind(server, run))[-501:] == [*LINES[-500:], LAST]
+    assert continued(server, *fall_behind(server, start_program))[-501:] == [*LINES[-500:], LAST]
 
 
-def test_drop_newest(serve: Serve, run: Run) -> None:
+def test_drop_newest(serve: Serve, start_program: StartProgram) -> None:
     """The oldest lines are all there, 1 MiB and more, and then what came when it had caught up."""
     server = serve("--max-pending", "1MiB", "--slow-consumer", "drop-newest")
-    got = continued(server, *fall_behind(server, run))
+    got = continued(server, *fall_behind(server, start_program))
     assert got == [*LINES[: len(got) - 1], LAST]
     assert len(got) > 1000
 
 
-def test_latest(serve: Serve, run: Run) -> None:
+def test_latest(serve: Serve, start_program: StartProgram) -> None:
     """Of what waited it gets the newest alone, behind what was under way to it already."""
     server = serve("--max-pending", "1MiB", "--slow-consumer", "latest")
-    got = continued(server, *fall_behind(server, run))
+    got = continued(server, *fall_behind(server, start_program))
     assert got == [*LINES[: len(got) - 2], LINES[-1], LAST]
 
 
-def test_block(serve: Serve, run: Run) -> None:
+def test_block(serve: Serve, start_program: StartProgram) -> None:
     """It gets everything, however far over its limit: who sends waits for it."""
     server = serve("--max-pending", "1MiB", "--slow-consumer", "block", "--block-timeout", "60")
-    arguments = (program("nc.openbsd", "netcat-openbsd"), "127.0.0.1", str(server.port))
-    stopped = run(*arguments)
+    arguments = (required_program("nc.openbsd", "netcat-openbsd"), "127.0.0.1", str(server.port))
+    stopped = start_program(*arguments)
     server.wait_for_peers(1)
-    sender = run(*arguments)
+    sender = start_program(*arguments)
     server.wait_for_peers(2)
     stopped.signal(signal.SIGSTOP)
     with ThreadPoolExecutor() as pool:

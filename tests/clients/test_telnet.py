@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from conftest import Run
-from support.needed import program
-from support.running import RunningServer
+from conftest import StartProgram
+from support.requirements import required_program
+from support.server_process import ServerProcess
 
 
 def telnet() -> str:
-    return program("telnet", "telnet")
+    return required_program("telnet", "telnet")
 
 
-def test_in_a_terminal(server: RunningServer, run: Run) -> None:
+def test_in_a_terminal(server: ServerProcess, start_program: StartProgram) -> None:
     """What a person types goes out with CRLF, which is passed on as it came; what comes in is shown."""
     listener = server.connect()
-    person = run(telnet(), "127.0.0.1", str(server.port), terminal=True)
+    person = start_program(telnet(), "127.0.0.1", str(server.port), terminal=True)
     person.output.wait_for("Escape character is")
     server.wait_for_peers(2)
     person.type(b"typed by hand\r")
@@ -34,10 +34,10 @@ def test_in_a_terminal(server: RunningServer, run: Run) -> None:
     server.errors.wait_for(r"peer 2 127\.0\.0\.1:\d+ disconnected: (eof|reset); 1 messages")
 
 
-def test_in_a_pipe(server: RunningServer, run: Run) -> None:
+def test_in_a_pipe(server: ServerProcess, start_program: StartProgram) -> None:
     """As a program in a script: its line arrives with CRLF, and it hears the others."""
     listener = server.connect()
-    script = run(telnet(), "127.0.0.1", str(server.port))
+    script = start_program(telnet(), "127.0.0.1", str(server.port))
     script.output.wait_for("Escape character is")
     server.wait_for_peers(2)
     script.type(b"from a pipe\n")

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from conftest import Serve
-from support.running import COMMAND, PURE, Connection, Ended, attempt, environment
+from support.command import COMMAND, PURE, Ended, attempt, environment
+from support.connection import Connection
 
 from fastserver.config.config import MODES, SETTINGS
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from conftest import Serve
-from support.program import DEADLINE
-from support.running import COMMAND, Connection, RunningServer, environment, prepared, standard_loop
+from support.command import COMMAND, environment, prepared, standard_loop
+from support.connection import Connection
+from support.deadline import DEADLINE
+from support.server_process import ServerProcess
 
 
 def allowed(descriptors: int) -> tuple[str, ...]:
@@ -22,7 +24,7 @@ LOOPS = pytest.mark.parametrize("loop", [(), standard_loop()], ids=["uvloop", "a
 NO_NULL_DEVICE = prepared("import os; os.devnull = '/no/such/device'")
 
 
-def fill(server: RunningServer) -> tuple[list[Connection], list[Connection]]:
+def fill(server: ServerProcess) -> tuple[list[Connection], list[Connection]]:
     """Connect until well after the first was refused; who was let in and who was not, by the log."""
     connections = [Connection(("127.0.0.1", server.port)) for _ in range(150)]
     server.connections += connections
@@ -34,7 +36,7 @@ def fill(server: RunningServer) -> tuple[list[Connection], list[Connection]]:
     return accepted, [one for one in connections if one not in accepted]
 
 
-def limited(serve: Serve) -> RunningServer:
+def limited(serve: Serve) -> ServerProcess:
     return serve("--log-messages", "1000000", wrapper=LIMITED)
 
 

@@ -7,14 +7,15 @@ import signal
 
 import pytest
 from conftest import Serve
-from support.running import Connection, RunningServer
+from support.connection import Connection
+from support.server_process import ServerProcess
 
 COUNT = 8192
 LINES = b"".join(b"%07d %s\n" % (number, b"x" * 1015) for number in range(COUNT))
 """8 MiB in lines of 1 KiB: more than the kernel takes for one peer, less than may be pending for it."""
 
 
-def fall_behind(server: RunningServer) -> tuple[Connection, Connection, Connection]:
+def fall_behind(server: ServerProcess) -> tuple[Connection, Connection, Connection]:
     """A peer that has read nothing of `LINES`, one that has all of it, and the one that sent it."""
     behind = server.connect(receive_buffer=65536)
     witness, sender = server.connect(), server.connect()

@@ -14,9 +14,11 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Run, Serve
-from support.program import DEADLINE
-from support.running import COMMAND, PURE, Connection, environment, unread
+from conftest import Serve, StartProgram
+from support.command import COMMAND, PURE, environment
+from support.connection import Connection
+from support.deadline import DEADLINE
+from support.server_process import server_with_unread_log
 
 
 def connect_to(path: Path) -> Connection:
@@ -44,7 +46,7 @@ def exchange(port: int, count: int) -> None:
 
 def test_log_that_nobody_reads(tmp_path: Path) -> None:
     """It stops neither the delivery between peers nor the end of the server."""
-    with unread("--log-messages", "1000000", folder=tmp_path) as (process, port, _):
+    with server_with_unread_log("--log-messages", "1000000", folder=tmp_path) as (process, port, _):
         exchange(port, 20_000)
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE) == 0
@@ -53,7 +55,7 @@ def test_log_that_nobody_reads(tmp_path: Path) -> None:
 def test_lost_lines_are_counted(tmp_path: Path) -> None:
     """When a log that nobody read is read again, it says how many lines are missing."""
     count = 20_000
-    with unread("--log-messages", "1000000", folder=tmp_path) as (process, port, log):
+    with server_with_unread_log("--log-messages", "1000000", folder=tmp_path) as (process, port, log):
         exchange(port, count)
         process.send_signal(signal.SIGTERM)
         rest = b""
@@ -68,18 +70,18 @@ def test_lost_lines_are_counted(tmp_path: Path) -> None:
 
 def test_log_whose_reader_is_gone(tmp_path: Path) -> None:
     """It makes no difference to the peers, nor to the end of the server."""
-    with unread(folder=tmp_path) as (process, port, log):
+    with server_with_unread_log(folder=tmp_path) as (process, port, log):
         log.close()
         exchange(port, 1000)
         process.send_signal(signal.SIGTERM)
         assert process.wait(DEADLINE) == 0
 
 
-def test_started_without_standard_streams(run: Run, tmp_path: Path) -> None:
+def test_started_without_standard_streams(start_program: StartProgram, tmp_path: Path) -> None:
     """Where there is no standard error, no line of the log ends up in a peer's stream."""
     path = tmp_path / "feed.sock"
     closed = ("sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-')
-    server = run(*closed, *COMMAND, "--unix", path, environment=environment())
+    server = start_program(*closed, *COMMAND, "--unix", path, environment=environment())
     one, other = connect_to(path), connect_to(path)
     with contextlib.closing(one), contextlib.closing(other):
         for number in range(100):
@@ -144,10 +146,10 @@ def test_long_message(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("options", [("--quiet",), ("--log-level", "warning"), ("--log-level", "error")])
-def test_quiet(run: Run, tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_quiet(start_program: StartProgram, tmp_path: Path, options: tuple[str, ...]) -> None:
     """Nothing is written as long as nothing is wrong."""
     path = tmp_path / "feed.sock"
-    server = run(*COMMAND, "--unix", path, *options, environment=environment())
+    server = start_program(*COMMAND, "--unix", path, *options, environment=environment())
     one, other = connect_to(path), connect_to(path)
     with contextlib.closing(one), contextlib.closing(other):
         other.send(b"ready\n")
@@ -162,10 +164,10 @@ def test_quiet(run: Run, tmp_path: Path, options: tuple[str, ...]) -> None:
     assert [line for line in log if PURE not in line] == []
 
 
-def test_quiet_says_what_is_wrong(run: Run, tmp_path: Path) -> None:
+def test_quiet_says_what_is_wrong(start_program: StartProgram, tmp_path: Path) -> None:
     """A warning is written even so."""
     path = tmp_path / "feed.sock"
-    server = run(*COMMAND, "--unix", path, "--quiet", "--max-message", "10", environment=environment())
+    server = start_program(*COMMAND, "--unix", path, "--quiet", "--max-message", "10", environment=environment())
     with contextlib.closing(connect_to(path)) as peer:
         peer.send(b"x" * 11 + b"\n")
         server.errors.wait_for(r"WARNING peer 1 \S+ sent what is no message: .*\(limit 10\)$")
@@ -214,11 +216,11 @@ def test_a_name_that_is_no_text(serve: Serve, tmp_path: Path) -> None:
 @pytest.mark.skipif(
     sys.platform != "linux", reason="only Linux lets us take another process' room away and give it back"
 )
-def test_full_disk(run: Run, tmp_path: Path) -> None:
+def test_full_disk(start_program: StartProgram, tmp_path: Path) -> None:
     """Peers notice nothing of it; once there is room again, no line is torn, and what was lost is counted."""
     path, log = tmp_path / "feed.sock", tmp_path / "log"
     to_file = ("sh", "-c", f'exec "$0" "$@" 2>>{log}')
-    server = run(*to_file, *COMMAND, "--unix", path, "--log-messages", "1000000", environment=environment())
+    server = start_program(*to_file, *COMMAND, "--unix", path, "--log-messages", "1000000", environment=environment())
     reader = connect_to(path)
     sender = connect_to(path)
     with contextlib.closing(reader), contextlib.closing(sender):
@@ -248,10 +250,12 @@ def test_full_disk(run: Run, tmp_path: Path) -> None:
     assert shown + sum(lost) - (3001 + 2 + 2 * 2) in (0, 1)
 
 
-def test_log_that_takes_nothing(run: Run, tmp_path: Path) -> None:
+def test_log_that_takes_nothing(start_program: StartProgram, tmp_path: Path) -> None:
     """It is like one whose reader is gone."""
     path = tmp_path / "feed.sock"
-    server = run("sh", "-c", 'exec "$0" "$@" 2>/dev/full', *COMMAND, "--unix", path, environment=environment())
+    server = start_program(
+        "sh", "-c", 'exec "$0" "$@" 2>/dev/full', *COMMAND, "--unix", path, environment=environment()
+    )
     one = connect_to(path)
     with contextlib.closing(one), contextlib.closing(connect_to(path)) as other:
         for number in range(100):
@@ -285,11 +289,11 @@ FAILING = """
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_exception_that_quotes_a_peer(run: Run, tmp_path: Path, form: str) -> None:
+def test_exception_that_quotes_a_peer(start_program: StartProgram, tmp_path: Path, form: str) -> None:
     """What it quotes forges no line, whether a handler raised it or the loop found it."""
     program = tmp_path / "failing.py"
     program.write_text(textwrap.dedent(FAILING).format(form=form))
-    server = run(sys.executable, program, environment=environment())
+    server = start_program(sys.executable, program, environment=environment())
     port = int(server.errors.wait_for(r"listening on 127\.0\.0\.1:(\d+)")[1])
     forged = "2026-11-25 00:00:00.000 INFO peer 9 10.0.0.1:1 connected"
     with contextlib.closing(Connection(("127.0.0.1", port))) as peer:

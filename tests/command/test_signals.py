@@ -11,9 +11,11 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from conftest import Run, Serve
-from support.program import DEADLINE
-from support.running import Connection, environment, standard_loop, unread
+from conftest import Serve, StartProgram
+from support.command import environment, standard_loop
+from support.connection import Connection
+from support.deadline import DEADLINE
+from support.server_process import server_with_unread_log
 
 LOOPS = pytest.mark.parametrize("wrapper", [(), standard_loop()], ids=["uvloop", "asyncio"])
 
@@ -80,7 +82,7 @@ def test_report_that_was_asked_for(serve: Serve, wrapper: tuple[str, ...], optio
 @LOOPS
 def test_late_signals(tmp_path: Path, wrapper: tuple[str, ...]) -> None:
     """While the last lines of a log wait for their reader, and until the process is gone, signals do no harm."""
-    with unread("--log-messages", "1000000", folder=tmp_path, wrapper=wrapper) as (process, port, log):
+    with server_with_unread_log("--log-messages", "1000000", folder=tmp_path, wrapper=wrapper) as (process, port, log):
         one, other = talk(("127.0.0.1", port))
         with contextlib.closing(one), contextlib.closing(other):
             lines = b"".join(b"line %d, long enough to fill a pipe in time\n" % number for number in range(10_000))
@@ -123,20 +125,20 @@ PROGRAM = """
 
 @pytest.mark.parametrize("standard", [False, True], ids=["uvloop", "asyncio"])
 @pytest.mark.parametrize("stop", ["SIGTERM", "SIGINT", "SIGHUP"])
-def test_early_signal(run: Run, tmp_path: Path, standard: bool, stop: str) -> None:
+def test_early_signal(start_program: StartProgram, tmp_path: Path, standard: bool, stop: str) -> None:
     """Signals that come before the server listens count; when it has run, all are handled as before."""
-    program = tmp_path / "support.program.py"
+    program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(PROGRAM).format(standard=standard, names=["SIGUSR1", "SIGUSR2", stop]))
-    ended = run(sys.executable, program, environment=environment())
+    ended = start_program(sys.executable, program, environment=environment())
     assert ended.wait() == 0, str(ended.errors)
     log = ended.errors.wait_for_end().decode()
     assert re.search("listening on .*\n(.*\n)*.*report: 0 peers connected.*\n(.*\n)*.*stopped: 0 peers", log), log
     assert ended.output.wait_for_end() == b"went on\n"
 
 
-def test_second_signal_while_starting(run: Run, tmp_path: Path) -> None:
+def test_second_signal_while_starting(start_program: StartProgram, tmp_path: Path) -> None:
     """Two signals to stop, both early, end it as well."""
-    program = tmp_path / "support.program.py"
+    program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(PROGRAM).format(standard=False, names=["SIGTERM", "SIGTERM"]))
-    ended = run(sys.executable, program, environment=environment())
+    ended = start_program(sys.executable, program, environment=environment())
     assert ended.process.wait(DEADLINE) == 0, str(ended.errors)

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 from conftest import Serve
-from support.running import Connection
+from support.connection import Connection
 
 COUNT = 24 * 1024
 SIZE = 1024

@@ -10,14 +10,16 @@ import stat
 from pathlib import Path
 
 import pytest
-from conftest import Run, Serve
-from support.program import Program
-from support.running import COMMAND, PURE, Connection, RunningServer, attempt, environment, standard_loop
+from conftest import Serve, StartProgram
+from support.child_process import ChildProcess
+from support.command import COMMAND, PURE, attempt, environment, standard_loop
+from support.connection import Connection
+from support.server_process import ServerProcess
 
 from fastserver.listeners.sockets import listen_unix
 
 
-def talk(server: RunningServer) -> None:
+def talk(server: ServerProcess) -> None:
     """Two new peers hear each other."""
     one, other = server.connect(), server.connect()
     before = server.log.count("Received message")
@@ -111,12 +113,12 @@ def test_bound_but_not_listening(serve: Serve, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("loop", [(), standard_loop()], ids=["uvloop", "asyncio"])
-def test_several_at_once(run: Run, tmp_path: Path, loop: tuple[str, ...]) -> None:
+def test_several_at_once(start_program: StartProgram, tmp_path: Path, loop: tuple[str, ...]) -> None:
     """Of servers that start at once, a stale file there or not, one listens; the others end like any that is late."""
     path = tmp_path / "feed.sock"
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as left:
         left.bind(os.fspath(path))
-    servers = [run(*loop, *COMMAND, "--unix", path, environment=environment()) for _ in range(5)]
+    servers = [start_program(*loop, *COMMAND, "--unix", path, environment=environment()) for _ in range(5)]
     ended = [server for server in servers if not listens(server)]
     assert len(ended) == 4
     for server in ended:
@@ -133,7 +135,7 @@ def test_several_at_once(run: Run, tmp_path: Path, loop: tuple[str, ...]) -> Non
     assert os.listdir(tmp_path) == []
 
 
-def listens(server: Program) -> bool:
+def listens(server: ChildProcess) -> bool:
     """Whether it listens, as soon as that is known."""
     return server.errors.wait_for("listening on|cannot listen on")[0] == b"listening on"
 

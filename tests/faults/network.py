@@ -7,7 +7,7 @@ import subprocess
 from typing import Final
 
 import pytest
-from support.needed import program
+from support.requirements import required_program
 
 HERE: Final = "192.0.2.1"
 """The address of the near host (from the block for documentation)."""
@@ -21,7 +21,7 @@ class Network:
     """
 
     def __init__(self) -> None:
-        self._ip = program("ip", "iproute2")
+        self._ip = required_program("ip", "iproute2")
         if os.geteuid():
             pytest.skip("network namespaces need root")
         self._hosts = [f"fastserver-{name}-{os.getpid()}" for name in ("near", "far")]
@@ -57,4 +57,4 @@ class Network:
 
 def link(host: str, state: str) -> None:
     """Have that host's link go `up` or `down`."""
-    subprocess.run([program("ip", "iproute2"), "-n", host, "link", "set", "link0", state], check=True)
+    subprocess.run([required_program("ip", "iproute2"), "-n", host, "link", "set", "link0", state], check=True)

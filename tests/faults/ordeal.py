@@ -21,8 +21,8 @@ from faults.catalogue import FAULTS
 from faults.fault import Target
 from faults.network import HERE, Network
 from faults.witnesses import Load, Witnesses
-from support.program import DEADLINE
-from support.running import COMMAND, environment
+from support.command import COMMAND, environment
+from support.deadline import DEADLINE
 
 DESCRIPTORS: Final = 4096
 MEMBERS: Final = 1000

@@ -18,8 +18,8 @@ from faults.books import bookkeeper, check_books
 from faults.catalogue import FAULTS
 from faults.fault import Fault, Target
 from faults.witnesses import LIGHT, Witnesses
-from support.program import DEADLINE
-from support.running import unread
+from support.deadline import DEADLINE
+from support.server_process import server_with_unread_log
 
 OPTIONS = ("--drain-timeout", "300", "--half-close-timeout", "300")
 DESCRIPTORS = 128
@@ -92,7 +92,7 @@ def test_log_that_nobody_reads(tmp_path: Path, name: str) -> None:
     """The same, while the log is a pipe that is full."""
     books = tmp_path / "books"
     fault = FAULTS[name]
-    with unread(*OPTIONS, "--log-messages", "1000000", folder=tmp_path, wrapper=bookkeeper(books)) as (
+    with server_with_unread_log(*OPTIONS, "--log-messages", "1000000", folder=tmp_path, wrapper=bookkeeper(books)) as (
         process,
         port,
         _,

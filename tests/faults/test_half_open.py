@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import uvloop
-from conftest import Run, Serve
+from conftest import Serve, StartProgram
 from faults.books import bookkeeper, check_books
 from faults.network import HERE, Network
 from faults.witnesses import Witnesses
-from support.needed import program
-from support.program import DEADLINE
+from support.deadline import DEADLINE
+from support.requirements import required_program
 
 
 @pytest.fixture
@@ -24,11 +24,13 @@ def network() -> Iterator[Network]:
 
 
 @pytest.mark.parametrize("user_timeout", ["2", "off"])
-def test_host_that_vanishes(serve: Serve, run: Run, network: Network, tmp_path: Path, user_timeout: str) -> None:
+def test_host_that_vanishes(
+    serve: Serve, start_program: StartProgram, network: Network, tmp_path: Path, user_timeout: str
+) -> None:
     """A peer that is sent nothing is found by keepalive, one that is sent something when it is too far behind; the
     others notice neither.
     """
-    netcat = program("nc.openbsd", "netcat-openbsd")
+    netcat = required_program("nc.openbsd", "netcat-openbsd")
     books, path = tmp_path / "books", tmp_path / "feed.sock"
     listeners = [f"lines+unix://{path}", f"lines://{HERE}:0", f"lines://{HERE}:0?role=send"]
     options = [text for url in listeners for text in ("--listen", url)]
@@ -41,9 +43,9 @@ def test_host_that_vanishes(serve: Serve, run: Run, network: Network, tmp_path: 
         witnesses = Witnesses()
         try:
             await witnesses.start(str(path))
-            run(*network.far, netcat, HERE, hearing)
+            start_program(*network.far, netcat, HERE, hearing)
             await witnesses.go_on(100, lambda: " peer 6 " in server.log)
-            run(*network.far, netcat, HERE, silent)
+            start_program(*network.far, netcat, HERE, silent)
             await witnesses.go_on(100, lambda: " peer 7 " in server.log)
             network.cut()
             ends = (" disconnected: slow_consumer;", " disconnected: reset;")

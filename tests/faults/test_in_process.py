@@ -13,7 +13,7 @@ from faults.books import check_totals, check_witnesses
 from faults.catalogue import FAULTS
 from faults.fault import Fault, Target
 from faults.witnesses import LIGHT, Witnesses
-from support.program import DEADLINE
+from support.deadline import DEADLINE
 
 from fastserver import CloseReason, Config, Peer, Server
 from fastserver.config.config import MODES

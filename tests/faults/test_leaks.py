@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import pytest
 from conftest import Serve
-from support.running import Connection, RunningServer
+from support.connection import Connection
+from support.server_process import ServerProcess
 
 CYCLES = 10_000
 MARGIN = 2 << 20
@@ -25,7 +26,7 @@ class Held(NamedTuple):
     memory: int
 
 
-def come_and_go(server: RunningServer, witness: Connection, asking: Connection) -> Held:
+def come_and_go(server: ServerProcess, witness: Connection, asking: Connection) -> Held:
     """Connect, send and close, that many times; what the server holds when all that is over."""
     address = ("127.0.0.1", server.port)
     for number in range(CYCLES):

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Run, Serve
+from conftest import Serve, StartProgram
 from faults.network import HERE, Network
-from support.running import Connection, RunningServer
+from support.connection import Connection
+from support.server_process import ServerProcess
 
 READER = """
 import socket, sys
@@ -34,7 +35,7 @@ def network() -> Iterator[Network]:
     network.remove()
 
 
-def begin(serve: Serve, network: Network, path: Path, *options: str) -> tuple[RunningServer, Connection, str]:
+def begin(serve: Serve, network: Network, path: Path, *options: str) -> tuple[ServerProcess, Connection, str]:
     """A server for both hosts, a peer on the near one, and the port for the far one."""
     listeners = [f"lines+unix://{path}", f"lines://{HERE}:0"]
     urls = [text for url in listeners for text in ("--listen", url)]
@@ -48,11 +49,13 @@ def begin(serve: Serve, network: Network, path: Path, *options: str) -> tuple[Ru
 
 @pytest.mark.parametrize("policy", ["disconnect", "drop-oldest", "block"])
 @pytest.mark.parametrize("shut", [False, True], ids=["open", "shut"])
-def test_host_that_vanishes(serve: Serve, run: Run, network: Network, tmp_path: Path, policy: str, shut: bool) -> None:
+def test_host_that_vanishes(
+    serve: Serve, start_program: StartProgram, network: Network, tmp_path: Path, policy: str, shut: bool
+) -> None:
     """Known by what was sent again, or, where its window was shut, by the question whether it has opened."""
     options = ("--slow-consumer", policy, "--tcp-user-timeout", "1", "--keepalive", "300")
     server, near, port = begin(serve, network, tmp_path / "feed.sock", *options)
-    reader = run(*network.far, sys.executable, "-c", READER, HERE, port)
+    reader = start_program(*network.far, sys.executable, "-c", READER, HERE, port)
     reader.output.wait_for("connected")
     server.errors.wait_for(" peer 2 .* connected")
     if shut:
@@ -66,11 +69,11 @@ def test_host_that_vanishes(serve: Serve, run: Run, network: Network, tmp_path: 
     reader.signal(signal.SIGCONT)
 
 
-def test_suspended_peer_stays(serve: Serve, run: Run, network: Network, tmp_path: Path) -> None:
+def test_suspended_peer_stays(serve: Serve, start_program: StartProgram, network: Network, tmp_path: Path) -> None:
     """For many times the limit its window is shut, and its system answers; then it goes on, and gets everything."""
     options = ("--tcp-user-timeout", "0.5", "--keepalive", "1", "--heartbeat", "1")
     server, near, port = begin(serve, network, tmp_path / "feed.sock", *options)
-    reader = run(*network.far, sys.executable, "-c", READER, HERE, port)
+    reader = start_program(*network.far, sys.executable, "-c", READER, HERE, port)
     reader.output.wait_for("connected")
     server.errors.wait_for(" peer 2 .* connected")
     reader.signal(signal.SIGSTOP)

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from faults.fault import Target, fault
 from faults.network import link
-from support.needed import program
+from support.requirements import required_program
 
 
 @fault("slow_consumer", "reset", needs="host")
@@ -17,8 +17,8 @@ async def its_host_vanishes(target: Target) -> AsyncIterator[None]:
     """Is cut off from the network, and only knows it when the block ends."""
     assert not isinstance(target.address, str)
     host, port = target.address
-    netcat = program("nc.openbsd", "netcat-openbsd")
-    command = (program("ip", "iproute2"), "netns", "exec", target.host, netcat, "-v", host, str(port))
+    netcat = required_program("nc.openbsd", "netcat-openbsd")
+    command = (required_program("ip", "iproute2"), "netns", "exec", target.host, netcat, "-v", host, str(port))
     peers = [await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=PIPE) for _ in range(3)]
     try:
         for one in peers:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from faults.wire import STREAMS, frame
-from support.program import DEADLINE
+from support.deadline import DEADLINE
 
 Address = tuple[str, int] | str
 """Where a server is: host and port, or the path of a Unix socket."""

@@ -5,17 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 from itertools import accumulate
 
 import msgpack
 import pytest
-import uvloop
-from conftest import Run, Serve
+from conftest import Run, Serve, StartProgram
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.running import environment
+from support.command import environment
 from support.simulation import Simulation
 from support.splitters import both, check_every_cut
 from support.strategies import OBJECTS, cut, prefixed
@@ -28,7 +27,6 @@ from fastserver.framing import FRAMINGS
 
 MODES = ("msgpack", "msgpack-stream")
 modes = both(*MODES)
-LOOPS = pytest.mark.parametrize("run", [uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
 
 NOT_UTF8 = "text that is not UTF-8"
 BAD_TEXT = [
@@ -246,9 +244,8 @@ def test_the_value_of_a_large_message_that_passes() -> None:
     assert message.value["x"] == "\udcff"
 
 
-@LOOPS
 @pytest.mark.parametrize("mode", MODES)
-def test_over_a_socket(run: Callable[[Awaitable[None]], None], mode: str) -> None:
+def test_over_a_socket(run: Run, mode: str) -> None:
     async def main() -> None:
         frame = prefixed if mode == "msgpack" else bytes
         async with Server(Config(mode=mode, port=0, log_messages=0, invalid_text="skip")) as server:
@@ -267,11 +264,10 @@ def test_over_a_socket(run: Callable[[Awaitable[None]], None], mode: str) -> Non
             writer.close()
             producer.close()
 
-    run(asyncio.wait_for(main(), 30))
+    run(main())
 
 
-@LOOPS
-def test_skipped_messages_count_for_the_rate(run: Callable[[Awaitable[None]], None]) -> None:
+def test_skipped_messages_count_for_the_rate(run: Run) -> None:
     async def main() -> None:
         settings = {"mode": "msgpack-stream", "invalid_text": "skip", "max_messages_per_second": 10}
         async with Server(Config(port=0, drain_timeout=0, **settings)) as server:
@@ -282,7 +278,7 @@ def test_skipped_messages_count_for_the_rate(run: Callable[[Awaitable[None]], No
                 await asyncio.sleep(0)
             producer.close()
 
-    run(asyncio.wait_for(main(), 30))
+    run(main())
 
 
 def test_the_command_skips(serve: Serve) -> None:
@@ -306,8 +302,7 @@ async def received(port: int, kept: str) -> object:
         return (await client.receive()).value
 
 
-@LOOPS
-def test_clients(run: Callable[[Awaitable[None]], None]) -> None:
+def test_clients(run: Run) -> None:
     async def main() -> None:
         server = Server(Config(mode="msgpack", port=0, log_messages=0, invalid_text="pass"))
 
@@ -328,7 +323,7 @@ def test_clients(run: Callable[[Awaitable[None]], None]) -> None:
 
             assert await asyncio.to_thread(block) == [1, "\udcff"]
 
-    run(asyncio.wait_for(main(), 30))
+    run(main())
 
 
 @pytest.mark.parametrize("make", [connect, BlockingClient])
@@ -337,10 +332,10 @@ def test_a_client_loses_nothing_unseen(make: Callable[..., object]) -> None:
         make("127.0.0.1:3000", invalid_text="skip")
 
 
-def test_the_terminal_shows_it_escaped(serve: Serve, run: Run) -> None:
+def test_the_terminal_shows_it_escaped(serve: Serve, start_program: StartProgram) -> None:
     server = serve("--mode", "msgpack", "--invalid-text", "pass")
     command = (sys.executable, "-m", "fastserver", "connect", f"127.0.0.1:{server.port}", "--mode", "msgpack")
-    terminal = run(*command, environment=environment())
+    terminal = start_program(*command, environment=environment())
     server.wait_for_peers(1)
     one = server.connect()
     one.send(prefixed(b"\x81\xa1k\xa2v\xff") + prefixed(b"\x01"))

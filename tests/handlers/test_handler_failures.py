@@ -13,21 +13,13 @@ from typing import Any
 
 import pytest
 import uvloop
+from conftest import Run
 from support.simulation import Simulation
 
 from fastserver import CloseReason, Config, Message, Peer, Server
 from fastserver.log.console import JsonFormatter, TextFormatter
 
-Run = Callable[[Coroutine[Any, Any, None]], None]
 DEADLINE = 20
-
-
-@pytest.fixture(params=[uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
-def run(request: pytest.FixtureRequest) -> Run:
-    def within_deadline(main: Coroutine[Any, Any, None]) -> None:
-        request.param(asyncio.wait_for(main, DEADLINE))
-
-    return within_deadline
 
 
 def server(**settings: Any) -> Server:

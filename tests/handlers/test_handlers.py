@@ -5,27 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
 from time import perf_counter
 from typing import Any
 
 import pytest
-import uvloop
+from conftest import Run
 from support.simulation import Simulation
 
 from fastserver import Channel, Client, CloseReason, Config, Message, Peer, Server
-
-Run = Callable[[Coroutine[Any, Any, None]], None]
-DEADLINE = 30
-
-
-@pytest.fixture(params=[uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
-def run(request: pytest.FixtureRequest) -> Run:
-    def within_deadline(main: Coroutine[Any, Any, None]) -> None:
-        request.param(asyncio.wait_for(main, DEADLINE))
-
-    return within_deadline
 
 
 def server(**settings: Any) -> Server:

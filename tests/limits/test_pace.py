@@ -7,23 +7,15 @@ import contextlib
 import hashlib
 import socket
 import time
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-import uvloop
+from conftest import Run
 
 from fastserver import CloseReason, Config, Message, Server
 
-Run = Callable[[Coroutine[Any, Any, None]], None]
 DEADLINE = 15.0
 MB = 1_000_000
-
-
-@pytest.fixture(params=[uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
-def run(request: pytest.FixtureRequest) -> Run:
-    """Runs a test's coroutine on a loop; no test takes longer than the deadline."""
-    return lambda main: request.param(asyncio.wait_for(main, DEADLINE))
 
 
 def config(**settings: Any) -> Config:

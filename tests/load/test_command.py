@@ -11,8 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Run, Serve
-from support.running import COMMAND, Ended, attempt, environment
+from conftest import Serve, StartProgram
+from support.command import COMMAND, Ended, attempt, environment
 
 from fastserver.config.config import SETTINGS
 from fastserver.load.command import _write
@@ -122,10 +122,10 @@ def test_unreachable(tmp_path: Path, serve: Serve) -> None:
     assert not (tmp_path / "out.json").exists()
 
 
-def test_server_that_ends_meanwhile(run: Run, serve: Serve) -> None:
+def test_server_that_ends_meanwhile(start_program: StartProgram, serve: Serve) -> None:
     """It is said how many connections that were, and what was measured until then; exit code 1."""
     server = serve("--drain-timeout", "0")
-    program = run(*COMMAND, "bench", "--port", str(server.port), "--duration", "3600", terminal=True)
+    program = start_program(*COMMAND, "bench", "--port", str(server.port), "--duration", "3600", terminal=True)
     program.output.wait_for("throughput 0 of 3600 s")
     server.stop()
     program.output.wait_for(r"closed .*11.*connections, by the server")
@@ -176,10 +176,10 @@ def test_half_a_row_is_none(tmp_path: Path) -> None:
     assert path.read_text() == "header\n"
 
 
-def test_interrupt(run: Run, serve: Serve) -> None:
+def test_interrupt(start_program: StartProgram, serve: Serve) -> None:
     """Ctrl-C ends it early, with a report; the progress line is gone then."""
     server = serve()
-    program = run(*COMMAND, "bench", "--port", str(server.port), "--duration", "3600", terminal=True)
+    program = start_program(*COMMAND, "bench", "--port", str(server.port), "--duration", "3600", terminal=True)
     program.output.wait_for(r"throughput 0 of 3600 s   [\d,]+ messages/s   [\d,]+ deliveries/s")
     program.signal(signal.SIGINT)
     program.output.wait_for("\r\x1b\\[K\x1b\\[1m127.0.0.1:")
@@ -188,13 +188,13 @@ def test_interrupt(run: Run, serve: Serve) -> None:
     assert program.wait() == 130
 
 
-def test_interrupt_before_it_begins(run: Run, tmp_path: Path) -> None:
+def test_interrupt_before_it_begins(start_program: StartProgram, tmp_path: Path) -> None:
     """There is nothing to report; a server that never passes anything on is not waited for."""
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-        program = run(*COMMAND, "bench", "--port", str(port), "--json", environment=environment())
+        program = start_program(*COMMAND, "bench", "--port", str(port), "--json", environment=environment())
         connection, _ = listening.accept()
         assert connection.recv(1) == b"x"  # the first probe: by now, Ctrl-C is listened to
         program.signal(signal.SIGINT)

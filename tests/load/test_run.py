@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from conftest import Serve
-from support.relay import SIZE, GreetedServer, GreetedWire, Relay, measure, number
-from support.serving import Reader, Writer, serving
+from support.load_servers import SIZE, GreetedServer, GreetedWire, Relay, measure, number
+from support.small_server import Reader, Writer, small_server
 
 from fastserver.client.address import Address
 from fastserver.errors import ConfigError
@@ -255,7 +255,7 @@ def test_a_server_that_stops_reading() -> None:
     writers: list[Writer] = []
 
     async def main() -> Result:
-        async with serving(stop_reading, limit=2**26) as address:
+        async with small_server(stop_reading, limit=2**26) as address:
             plan = Plan(Address.parse(address), subscribers=1, size="16MiB", check=None, duration=0.2, patience=0.3)
             result = await asyncio.to_thread(run, plan)
             blocked.set()
@@ -273,7 +273,7 @@ def test_unreachable() -> None:
     async def nothing(reader: Reader, writer: Writer) -> None: ...
 
     async def main() -> str:
-        async with serving(nothing) as address:
+        async with small_server(nothing) as address:
             return address
 
     address = asyncio.run(main())  # was free a moment ago

@@ -6,7 +6,7 @@ import pickle
 import socket
 
 import pytest
-from support.relay import GreetedWire
+from support.load_servers import GreetedWire
 
 from fastserver.framing import FRAMINGS
 from fastserver.load.link import Link

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import msgpack
 import pytest
-from conftest import Run
-from support.needed import missing, program
-from support.program import Program
-from support.running import Connection, environment
+from conftest import StartProgram
+from support.child_process import ChildProcess
+from support.command import environment
+from support.connection import Connection
+from support.requirements import required_program, skip_or_fail
 
 import fastserver.examples
 from fastserver import BlockingClient
@@ -56,12 +57,14 @@ HOSTILE = [
 
 
 @pytest.fixture
-def example(run: Run) -> Iterator[Start]:
+def example(start_program: StartProgram) -> Iterator[Start]:
     """Starts examples. In the end Ctrl-C must stop each, and no handler may have failed."""
-    started: list[Program] = []
+    started: list[ChildProcess] = []
 
     def start(name: str) -> int:
-        python = run(sys.executable, "-m", f"fastserver.examples.{name}", "--port", "0", environment=environment())
+        python = start_program(
+            sys.executable, "-m", f"fastserver.examples.{name}", "--port", "0", environment=environment()
+        )
         started.append(python)
         where = python.output if name == "embed" else python.errors
         return int(where.wait_for(r"listening on 127\.0\.0\.1:(\d+)")[1])
@@ -329,25 +332,25 @@ def node_modules() -> str:
     """Where npm put the package: FASTSERVER_NODE_MODULES is what was given to `npm install --prefix`."""
     folder = Path(os.environ.get("FASTSERVER_NODE_MODULES", ""), "node_modules")
     if not folder.is_absolute() or not (folder / "@msgpack" / "msgpack").is_dir():
-        missing(
+        skip_or_fail(
             "the npm package @msgpack/msgpack is not there: "
             'npm install --prefix "$FASTSERVER_NODE_MODULES" @msgpack/msgpack'
         )
     return str(folder)
 
 
-def test_the_bus_from_node(example: Start, run: Run) -> None:
+def test_the_bus_from_node(example: Start, start_program: StartProgram) -> None:
     """The client in Node, twice: one publishes to the other, and to Python."""
     variables = {**os.environ, "NODE_PATH": node_modules()}
-    node, script = program("node", "nodejs"), str(FOLDER / "bus_client.js")
+    node, script = required_program("node", "nodejs"), str(FOLDER / "bus_client.js")
     port = str(example("bus"))
-    reader = run(node, script, port, "subscribe", "orders", "news", environment=variables)
+    reader = start_program(node, script, port, "subscribe", "orders", "news", environment=variables)
     reader.output.wait_for(r'^\["subscribed","news"\]$')
     with BlockingClient(f"127.0.0.1:{port}", mode="msgpack-stream") as python:
         python.send(["subscribe", "orders"])
         assert python.receive(60).value == ["subscribed", "orders"]
         events = ["null", '{"text":"grüße","nested":[1,2.5,true]}', r'"\u001b[2J"']
-        writer = run(node, script, port, "publish", "orders", *events, environment=variables)
+        writer = start_program(node, script, port, "publish", "orders", *events, environment=variables)
         assert writer.wait() == 0
         for event in events:
             assert python.receive(60).value == ["publish", "orders", json.loads(event)]
@@ -357,14 +360,19 @@ def test_the_bus_from_node(example: Start, run: Run) -> None:
     assert b"\x1b" not in reader.output.data
 
 
-def test_node_says_what_is_wrong(run: Run) -> None:
+def test_node_says_what_is_wrong(start_program: StartProgram) -> None:
     """One line, not a trace, where nobody listens."""
     variables = {**os.environ, "NODE_PATH": node_modules()}
     with socket.socket() as bound:  # bound, but it does not listen
         bound.bind(("127.0.0.1", 0))
         port = str(bound.getsockname()[1])
-        client = run(
-            program("node", "nodejs"), str(FOLDER / "bus_client.js"), port, "subscribe", "t", environment=variables
+        client = start_program(
+            required_program("node", "nodejs"),
+            str(FOLDER / "bus_client.js"),
+            port,
+            "subscribe",
+            "t",
+            environment=variables,
         )
         assert client.wait() == 1
     assert client.errors.wait_for_end().startswith(b"bus_client: ")

@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import Run, Serve
-from support.program import Program
+from conftest import Serve, StartProgram
+from support.child_process import ChildProcess
+from support.command import COMMAND, attempt, environment
+from support.connection import Connection
 from support.readme import FIRST, PAGES, ROOT, blocks
-from support.running import COMMAND, Connection, attempt, environment
 
 import fastserver
 
@@ -68,7 +69,7 @@ def test_sample_of_a_refusal(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("page", [FIRST, ROOT / "fastserver/client/README.md"], ids=["first page", "clients"])
-def test_sample_of_connect(serve: Serve, run: Run, page: Path) -> None:
+def test_sample_of_connect(serve: Serve, start_program: StartProgram, page: Path) -> None:
     """The JSON that is piped in comes out at the one that listens, and what it types is sent."""
     ((typed, piped),) = re.findall(
         r"^\$ fastserver connect --mode msgpack\n(\{.*)\n\$ echo '(.*)' \|",
@@ -77,9 +78,9 @@ def test_sample_of_connect(serve: Serve, run: Run, page: Path) -> None:
     )
     server = serve("--mode", "msgpack")
     address = f"127.0.0.1:{server.port}"
-    listens = run(*COMMAND, "connect", "--mode", "msgpack", address, environment=environment())
+    listens = start_program(*COMMAND, "connect", "--mode", "msgpack", address, environment=environment())
     server.wait_for_peers(1)
-    says = run(*COMMAND, "connect", "--mode", "msgpack", address, environment=environment())
+    says = start_program(*COMMAND, "connect", "--mode", "msgpack", address, environment=environment())
     says.type(f"{piped}\n".encode())
     listens.output.wait_for(re.escape(piped))
     listens.type(f"{typed}\n".encode())
@@ -93,22 +94,22 @@ def snippets() -> list[str]:
     return [block for page in PAGES for block in blocks(page, "python")]
 
 
-def start(run: Run, snippet: str, port: int = 0) -> Program:
+def start(start_program: StartProgram, snippet: str, port: int = 0) -> ChildProcess:
     """The snippet with that in it, running; it has `port` for 3000."""
     block = next(block for block in snippets() if snippet in block)
     if "Server(" not in block and "Client(" not in block:
         block = PROGRAM.format(block)
     assert block.count("3000") == 1
-    return run(sys.executable, "-u", "-c", block.replace("3000", str(port)), environment=environment())
+    return start_program(sys.executable, "-u", "-c", block.replace("3000", str(port)), environment=environment())
 
 
-def serving(run: Run, snippet: str) -> tuple[Program, tuple[str, int]]:
+def serving(start_program: StartProgram, snippet: str) -> tuple[ChildProcess, tuple[str, int]]:
     """The snippet, a server, and its address."""
-    server = start(run, snippet)
+    server = start(start_program, snippet)
     return server, ("127.0.0.1", int(server.errors.wait_for(r"listening on \S+:(\d+)")[1]))
 
 
-def interrupt(server: Program) -> None:
+def interrupt(server: ChildProcess) -> None:
     """Ctrl-C stops it, and nothing went wrong before."""
     server.signal(signal.SIGINT)
     assert server.wait() == 0
@@ -121,8 +122,8 @@ def test_each_snippet_has_a_test() -> None:
     ]
 
 
-def test_own_server(run: Run) -> None:
-    server, address = serving(run, "def shout")
+def test_own_server(start_program: StartProgram) -> None:
+    server, address = serving(start_program, "def shout")
     one, other = Connection(address), Connection(address)
     other.send(b"me first\n")
     assert one.read_line() == b"ME FIRST\n"
@@ -133,8 +134,8 @@ def test_own_server(run: Run) -> None:
     interrupt(server)
 
 
-def test_channels(run: Run) -> None:
-    server, address = serving(run, "def enter")
+def test_channels(start_program: StartProgram) -> None:
+    server, address = serving(start_program, "def enter")
     one, other = Connection(address), Connection(address)
     assert (one.read_line(), other.read_line()) == (b"welcome\n", b"welcome\n")
     one.send(b"hello\n")
@@ -147,9 +148,9 @@ def test_channels(run: Run) -> None:
     interrupt(server)
 
 
-def test_embedded(run: Run) -> None:
+def test_embedded(start_program: StartProgram) -> None:
     """What is typed goes to everyone; the end of the input ends the server."""
-    server = start(run, "to_thread")
+    server = start(start_program, "to_thread")
     address = "127.0.0.1", int(server.output.wait_for(r"^listening on \S+:(\d+)$")[1])
     one, other = Connection(address), Connection(address)
     one.send(b"are you there?\n")
@@ -165,11 +166,11 @@ def test_embedded(run: Run) -> None:
     assert server.wait() == 0
 
 
-def test_client(run: Run, serve: Serve) -> None:
+def test_client(start_program: StartProgram, serve: Serve) -> None:
     """It prints what it hears, from a later server too."""
     server = serve()
     other = server.connect()
-    client = start(run, "reconnect=True", server.port)
+    client = start(start_program, "reconnect=True", server.port)
     assert other.read_line() == b"hello\n"
     other.send(b"one\n")
     client.output.wait_for("^b'one'$")
@@ -180,10 +181,10 @@ def test_client(run: Run, serve: Serve) -> None:
     client.output.wait_for("^b'two'$")
 
 
-def test_blocking_client(run: Run, serve: Serve) -> None:
+def test_blocking_client(start_program: StartProgram, serve: Serve) -> None:
     """It sends a value, prints those that it receives, and ends with the server."""
     server = serve("--mode", "msgpack")
-    client = start(run, "BlockingClient(", server.port)
+    client = start(start_program, "BlockingClient(", server.port)
     server.wait_for_peers(1)
     with fastserver.BlockingClient(f"127.0.0.1:{server.port}", mode="msgpack") as other:
         other.send({"temperature": 22})

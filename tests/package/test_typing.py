@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from support.needed import missing
+from support.requirements import skip_or_fail
 
 FOLDER = Path(__file__).with_name("typing")
 CHECKOUT = FOLDER.parents[2]
@@ -24,7 +24,7 @@ CHECKERS = {
 def test_type_checkers(name: str) -> None:
     """Ignored mistakes included: both are told to object to an ignore that hides nothing."""
     if find_spec(name) is None:
-        missing(f"{name} is not installed: pip install 'fastserver[dev]'")
+        skip_or_fail(f"{name} is not installed: pip install 'fastserver[dev]'")
     done = subprocess.run(
         [sys.executable, "-m", name, *CHECKERS[name], FOLDER],
         cwd=CHECKOUT,

@@ -5,26 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-import uvloop
+from conftest import Run
 
 from fastserver import Config, FastserverError, Server
 
-Run = Callable[[Coroutine[Any, Any, None]], None]
-DEADLINE = 20
 LOW = 64 * 1024
 """The least `max_pending`, bytes, and what the pipe holds."""
-
-
-@pytest.fixture(params=[uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
-def run(request: pytest.FixtureRequest) -> Run:
-    def within_deadline(main: Coroutine[Any, Any, None]) -> None:
-        request.param(asyncio.wait_for(main, DEADLINE))
-
-    return within_deadline
 
 
 def server(**settings: Any) -> Server:

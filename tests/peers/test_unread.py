@@ -5,24 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import uvloop
+from conftest import Run
 
 from fastserver import Config, Message, Server
 
-Run = Callable[[Coroutine[Any, Any, None]], None]
-DEADLINE = 30
 LINES = b"x" * 99 + b"\n"
-
-
-@pytest.fixture(params=[uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
-def run(request: pytest.FixtureRequest) -> Run:
-    """Runs a test's coroutine on a loop, within the deadline."""
-    return lambda main: request.param(asyncio.wait_for(main, DEADLINE))  # type: ignore[no-any-return]
 
 
 async def until(happened: Callable[[], object]) -> None:

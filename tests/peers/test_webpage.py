@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import msgpack
 import pytest
-import uvloop
-from conftest import Serve
+from conftest import Run, Serve
 from support.simulation import Simulation
 
 from fastserver import CloseReason, Config, Message, Server
 
 POST = b"POST / HTTP/1.1\r\nHost: 127.0.0.1:3000\r\nContent-Length: 12\r\n\r\nlaunch now\r\n"
-LOOPS = pytest.mark.parametrize("run", [uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
 
 
 def simulated(*pieces: bytes, end: bool = False, **settings: Any) -> tuple[Simulation, bytes, str | None]:
@@ -122,8 +119,7 @@ def test_nothing_of_it_is_handled() -> None:
     assert page.reason is CloseReason.HTTP
 
 
-@LOOPS
-def test_over_a_socket(run: Callable[[Awaitable[None]], None]) -> None:
+def test_over_a_socket(run: Run) -> None:
     async def main() -> None:
         async with Server(Config(port=0, log_messages=0)) as server:
             port = int(server.addresses[0].rpartition(":")[2])
@@ -141,7 +137,7 @@ def test_over_a_socket(run: Callable[[Awaitable[None]], None]) -> None:
             writer.close()
             other.close()
 
-    run(asyncio.wait_for(main(), 30))
+    run(main())
 
 
 def test_the_command_names_the_address(serve: Serve) -> None:

@@ -9,27 +9,16 @@ import logging
 import socket
 import struct
 import weakref
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
 import pytest
-import uvloop
+from conftest import Run
 
 from fastserver import CloseReason, Config, Message, Peer, Server
 
-Run = Callable[[Coroutine[Any, Any, None]], None]
-DEADLINE = 20
-
 WHO: ContextVar[str] = ContextVar("who", default="nobody")
-
-
-@pytest.fixture(params=[uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
-def run(request: pytest.FixtureRequest) -> Run:
-    def within_deadline(main: Coroutine[Any, Any, None]) -> None:
-        request.param(asyncio.wait_for(main, DEADLINE))
-
-    return within_deadline
 
 
 @pytest.fixture

@@ -7,27 +7,18 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvloop
-from conftest import Run
-from support.running import Connection, environment
+from conftest import Run, StartProgram
+from support.command import environment
+from support.connection import Connection
 
 from fastserver import CloseReason, Config, ListenError, Message, Peer, Server
 
-Loop = Callable[[Coroutine[Any, Any, None]], None]
 DEADLINE = 20
-
-
-@pytest.fixture(params=[uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
-def loop(request: pytest.FixtureRequest) -> Loop:
-    def within_deadline(main: Coroutine[Any, Any, None]) -> None:
-        request.param(asyncio.wait_for(main, DEADLINE))
-
-    return within_deadline
 
 
 def server(**settings: Any) -> Server:
@@ -57,7 +48,7 @@ class Client:
 
 @pytest.mark.parametrize("interval", [None, 0.001])
 @pytest.mark.parametrize("handled", [False, True])
-def test_a_broadcast_before_the_start_leaves_nothing(loop: Loop, interval: float | None, handled: bool) -> None:
+def test_a_broadcast_before_the_start_leaves_nothing(run: Run, interval: float | None, handled: bool) -> None:
     async def main() -> None:
         made = server(flush_interval=interval)
         if handled:
@@ -76,7 +67,7 @@ def test_a_broadcast_before_the_start_leaves_nothing(loop: Loop, interval: float
             await one.close()
             await two.close()
 
-    loop(main())
+    run(main())
 
 
 def test_a_broadcast_from_a_wrong_thread_leaves_nothing() -> None:
@@ -103,8 +94,8 @@ def test_a_broadcast_from_a_wrong_thread_leaves_nothing() -> None:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="no eager tasks")
-def test_eager_tasks(loop: Loop) -> None:
-    if loop is uvloop.run and sys.version_info >= (3, 13):
+def test_eager_tasks(run: Run, request: pytest.FixtureRequest) -> None:
+    if request.node.callspec.id == "uvloop" and sys.version_info >= (3, 13):
         pytest.skip("uvloop 0.23 itself cannot work with eager tasks from Python 3.13 on")
 
     async def main() -> None:
@@ -129,7 +120,7 @@ def test_eager_tasks(loop: Loop) -> None:
         await made.stop()
         assert left.is_set()
 
-    loop(main())
+    run(main())
 
 
 class Eager:
@@ -157,7 +148,7 @@ class Eager:
                 return end.value
 
 
-def test_a_task_factory_that_begins_at_once(loop: Loop) -> None:
+def test_a_task_factory_that_begins_at_once(run: Run) -> None:
     async def main() -> None:
         made = server()
 
@@ -175,11 +166,11 @@ def test_a_task_factory_that_begins_at_once(loop: Loop) -> None:
         await one.close()
         await made.stop()
 
-    loop(main())
+    run(main())
 
 
 @pytest.mark.parametrize("aborted", [False, True])
-def test_a_stop_that_was_given_up_goes_on(loop: Loop, aborted: bool) -> None:
+def test_a_stop_that_was_given_up_goes_on(run: Run, aborted: bool) -> None:
     async def main() -> None:
         made = server(drain_timeout=60.0)
         await made.start()
@@ -202,10 +193,10 @@ def test_a_stop_that_was_given_up_goes_on(loop: Loop, aborted: bool) -> None:
         assert not made.peers
         assert made.peers.reasons == {"shutdown": 1}
 
-    loop(main())
+    run(main())
 
 
-def test_a_stop_whose_every_task_was_cancelled_goes_on(loop: Loop) -> None:
+def test_a_stop_whose_every_task_was_cancelled_goes_on(run: Run) -> None:
     async def main() -> None:
         made = server(drain_timeout=60.0)
         await made.start()
@@ -223,12 +214,12 @@ def test_a_stop_whose_every_task_was_cancelled_goes_on(loop: Loop) -> None:
         await made.stop()
         assert not made.peers
 
-    loop(main())
+    run(main())
 
 
 @pytest.mark.parametrize("indirectly", [False, True])
 @pytest.mark.parametrize("event", ["connect", "message", "messages", "disconnect"])
-def test_a_handler_may_wait_for_the_stop(loop: Loop, event: str, indirectly: bool) -> None:
+def test_a_handler_may_wait_for_the_stop(run: Run, event: str, indirectly: bool) -> None:
     async def main() -> None:
         made, both = server(drain_timeout=60.0, half_close_timeout=0.0), asyncio.Event()
         after: list[int] = []
@@ -261,10 +252,10 @@ def test_a_handler_may_wait_for_the_stop(loop: Loop, event: str, indirectly: boo
         assert after
         assert not any(after)
 
-    loop(main())
+    run(main())
 
 
-def test_a_handler_that_waits_for_a_stop_under_way(loop: Loop) -> None:
+def test_a_handler_that_waits_for_a_stop_under_way(run: Run) -> None:
     async def main() -> None:
         made, go, order = server(drain_timeout=60.0), asyncio.Event(), []
 
@@ -288,7 +279,7 @@ def test_a_handler_that_waits_for_a_stop_under_way(loop: Loop) -> None:
         await stopping
         assert order == ["begun", "handler"]
 
-    loop(main())
+    run(main())
 
 
 STOPS_ITSELF = """
@@ -304,8 +295,8 @@ server.run()
 
 
 @pytest.mark.parametrize("signalled", [False, True])
-def test_a_program_whose_handler_waits_for_the_stop_ends(run: Run, signalled: bool) -> None:
-    program = run(sys.executable, "-c", STOPS_ITSELF, environment=environment())
+def test_a_program_whose_handler_waits_for_the_stop_ends(start_program: StartProgram, signalled: bool) -> None:
+    program = start_program(sys.executable, "-c", STOPS_ITSELF, environment=environment())
     address = ("127.0.0.1", int(program.errors.wait_for(r"listening on \S+:(\d+)")[1]))
     one, other = Connection(address), Connection(address)
     program.errors.wait_for_count(" connected$", 2)
@@ -319,8 +310,8 @@ def test_a_program_whose_handler_waits_for_the_stop_ends(run: Run, signalled: bo
     assert program.wait() == 0
 
 
-def test_a_program_ends_with_the_exit_code_of_its_handler(run: Run) -> None:
-    program = run(sys.executable, "-c", STOPS_ITSELF, environment=environment())
+def test_a_program_ends_with_the_exit_code_of_its_handler(start_program: StartProgram) -> None:
+    program = start_program(sys.executable, "-c", STOPS_ITSELF, environment=environment())
     one = Connection(("127.0.0.1", int(program.errors.wait_for(r"listening on \S+:(\d+)")[1])))
     one.send(b"exit\n")
     assert one.read_to_end() == b""
@@ -330,7 +321,7 @@ def test_a_program_ends_with_the_exit_code_of_its_handler(run: Run) -> None:
     assert "stopped: 1 peers served" in str(program.errors)
 
 
-def test_a_server_whose_start_failed_starts_again(loop: Loop, tmp_path: Path) -> None:
+def test_a_server_whose_start_failed_starts_again(run: Run, tmp_path: Path) -> None:
     async def main() -> None:
         folder = tmp_path / "later"
         made = Server(Config(listen=("lines://127.0.0.1:0", f"lines+unix://{folder}/feed.sock"), drain_timeout=0.0))
@@ -350,7 +341,7 @@ def test_a_server_whose_start_failed_starts_again(loop: Loop, tmp_path: Path) ->
         with pytest.raises(RuntimeError, match="a server starts once"):
             await made.start()
 
-    loop(main())
+    run(main())
 
 
 LEAVES_LOGGING_ALONE = """
@@ -366,8 +357,8 @@ finally:
 """
 
 
-def test_run_leaves_logging_alone_where_told(run: Run) -> None:
-    program = run(sys.executable, "-u", "-c", LEAVES_LOGGING_ALONE, environment=environment())
+def test_run_leaves_logging_alone_where_told(start_program: StartProgram) -> None:
+    program = start_program(sys.executable, "-u", "-c", LEAVES_LOGGING_ALONE, environment=environment())
     one = Connection(("127.0.0.1", int(program.output.wait_for(r"mine INFO listening on \S+:(\d+)")[1])))
     one.send(b"a secret\n")
     assert one.read_to_end() == b""
@@ -409,7 +400,7 @@ def test_run_says_where_it_cannot() -> None:
         made.run()
 
 
-def test_peers_may_come_and_go_while_they_are_looked_through(loop: Loop) -> None:
+def test_peers_may_come_and_go_while_they_are_looked_through(run: Run) -> None:
     async def main() -> None:
         async with server(half_close_timeout=0.0) as made:
             clients = [await Client.connect(made) for _ in range(3)]
@@ -424,4 +415,4 @@ def test_peers_may_come_and_go_while_they_are_looked_through(loop: Loop) -> None
             for client in clients:
                 await client.close()
 
-    loop(main())
+    run(main())

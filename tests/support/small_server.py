@@ -12,7 +12,7 @@ Writer = asyncio.StreamWriter
 
 
 @asynccontextmanager
-async def serving(
+async def small_server(
     serve: Callable[[Reader, Writer], Awaitable[None]], port: int = 0, **options: Any
 ) -> AsyncIterator[str]:
     """A server that calls `serve` for each connection, then closes it; gives its address."""

@@ -15,8 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
-DEADLINE = 60.0
-"""Seconds after which a wait has failed."""
+from support.deadline import DEADLINE
 
 
 class Output:
@@ -93,7 +92,7 @@ class Output:
                 return
 
 
-class Program:
+class ChildProcess:
     """A running program. `output` and `errors` are what it wrote to standard output and standard error.
 
     With a `terminal`, all three of its streams are one, and `output` is what a person would see.

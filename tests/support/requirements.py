@@ -12,15 +12,15 @@ SYSTEM = os.pathsep.join(("/usr/sbin", "/sbin"))
 """Where programs lie that a user's PATH may leave out."""
 
 
-def program(name: str, package: str) -> str:
+def required_program(name: str, package: str) -> str:
     """The path of the program `name`, which `package` installs."""
     path = shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", os.defpath), SYSTEM)))
     if path is None:
-        missing(f"the program {name} is not installed: it comes with the package {package}")
+        skip_or_fail(f"the program {name} is not installed: it comes with the package {package}")
     return path
 
 
-def missing(reason: str) -> NoReturn:
+def skip_or_fail(reason: str) -> NoReturn:
     """Skip the test, or fail it in CI."""
     if os.environ.get("CI") == "true":
         pytest.fail(reason)

@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from support.serving import Reader, Writer, serving
+from support.small_server import Reader, Writer, small_server
 
 from fastserver.load.plan import Plan
 from fastserver.load.result import Result
@@ -55,7 +55,7 @@ class Relay:
 
 async def measure(server: Callable[[Reader, Writer], object], plan: Callable[[str], Plan]) -> Result:
     """What `run` says of `server`; `plan` is given its address."""
-    async with serving(server) as address:  # type: ignore[arg-type]
+    async with small_server(server) as address:  # type: ignore[arg-type]
         return await asyncio.to_thread(run, plan(address))
 
 

@@ -1,0 +1,58 @@
+"""The command `fastserver`: its environment, ways to run it, and how one that ends by itself ended."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from support.deadline import DEADLINE
+
+COMMAND = [sys.executable, "-m", "fastserver"]
+
+PURE = "no compiled splitters"
+"""What the one line says that a server without compiled splitters writes more than others."""
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of a test's server: ours, without settings for servers but those given."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("FASTSERVER_") or name == "FASTSERVER_PURE_PYTHON"
+    }
+    return kept | more
+
+
+def prepared(code: str) -> tuple[str, ...]:
+    """A wrapper that runs the command in a Python that ran `code` first."""
+    return (sys.executable, "-c", f"import sys\n{code}\nfrom fastserver.cli import main\nmain(sys.argv[4:])")
+
+
+def standard_loop() -> tuple[str, ...]:
+    """A wrapper that runs the command without uvloop."""
+    return prepared("sys.modules['uvloop'] = None")
+
+
+class Ended(NamedTuple):
+    """How a command ended. `errors` are the lines it wrote to standard error."""
+
+    code: int
+    output: str
+    errors: list[str]
+
+
+def attempt(*options: str, folder: Path, **variables: str) -> Ended:
+    """Run a command that ends by itself."""
+    done = subprocess.run(
+        [*COMMAND, *options],
+        cwd=folder,
+        env=environment(**variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE,
+    )
+    return Ended(done.returncode, done.stdout, [line for line in done.stderr.splitlines() if PURE not in line])
