@@ -110,7 +110,7 @@ def _serve(**given: Any) -> None:
     if subcommand is not None:
         for setting in SETTINGS:
             if (value := given.get(setting.name)) not in (None, ()):
-                where = f"before {subcommand}; allowed is behind it, if {subcommand} has it"
+                where = f"before {subcommand}; allowed is after {subcommand}, if that has it"
                 raise ConfigError(f"{setting.option}: {value!r} is not allowed {where}")
         return
     from fastserver.process.run import run

@@ -342,7 +342,7 @@ class Client:
 
     def broken(self, connection: Connection, error: FrameError) -> None:
         # Another connection would not make it better: this ends the client, with `reconnect` too.
-        self._stop_sending(f"the server sent no {self.mode} message: {error}")
+        self._stop_sending(f"the server sent an invalid {self.mode} message: {error}")
         self._stop_receiving(error)
 
     def lost(self, connection: Connection, error: Exception | None) -> None:

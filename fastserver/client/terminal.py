@@ -103,7 +103,7 @@ async def _session(client: Client, max_message: int, wait: float | None) -> int:
     except OSError as error:
         complain(f"{client.address}: {why(error)}")
     except FrameError as error:
-        complain(f"{client.address} sent no {client.mode} message: {error}")
+        complain(f"{client.address} sent an invalid {client.mode} message: {error}")
     return 1
 
 

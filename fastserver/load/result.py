@@ -49,9 +49,9 @@ class Throughput:
     sent: tuple[int, ...]
     """Messages of each publisher."""
     heard: tuple[float, ...]
-    """Messages that each receiver had heard when sending ended."""
+    """Messages that each receiver had received when sending ended."""
     gaps: tuple[float, ...]
-    """Seconds: the longest that each receiver heard nothing."""
+    """Seconds: the longest time that each receiver received nothing."""
     busy: tuple[float, ...]
     """Seconds of processor time of each process of the load."""
     server: float | None
@@ -85,7 +85,7 @@ class Check:
     reordered: int
     """Deliveries that came after a later one of the same publisher."""
     duplicated: int
-    """Deliveries of what was delivered before, or to who had sent it."""
+    """Deliveries of messages that had been delivered before, or to their own sender."""
     foreign: int
     """Deliveries that are none of this run, or not what was sent."""
     closed: int

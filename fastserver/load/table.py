@@ -65,22 +65,22 @@ def _lines(result: Result) -> Iterator[str]:
 
 
 def _throughput(plan: Plan, run: Throughput) -> Iterator[str]:
-    hearers = "connection" if plan.all_to_all else "subscriber"
+    receiver = "connection" if plan.all_to_all else "subscriber"
     yield _title("Throughput", f"{run.seconds:.3g} s, {pace(plan)}")
     yield _row("messages", f"{run.messages_per_second:,.0f}", "a second")
     rate = f"a second, {run.bytes / run.seconds / 1e6:,.4g} MB/s"
     yield _row("deliveries", f"{run.deliveries_per_second:,.0f}", rate)
     if run.overheard:
-        yield _row("", f"{run.overheard / run.seconds:,.0f}", "more to publishers, who hear each other")
+        yield _row("", f"{run.overheard / run.seconds:,.0f}", "more to publishers, from each other")
     if run.server_per_delivery is not None:
         yield _row("server", duration(run.server_per_delivery), "of processor time for each delivery")
     yield _bad("lost", run.lost, f"of {run.deliveries + run.lost:,} deliveries")
     if run.closed:
         yield _bad("closed", run.closed, "connections, by the server")
-    usual = f"; {duration(median(run.gaps))} at the middle one" if len(run.gaps) > 1 else ""
-    yield _row("worst gap", duration(max(run.gaps)), f"the longest a {hearers} heard nothing{usual}")
+    usual = f"; {duration(median(run.gaps))} in the median" if len(run.gaps) > 1 else ""
+    yield _row("worst gap", duration(max(run.gaps)), f"the longest time that a {receiver} received nothing{usual}")
     if len(run.heard) > 1:
-        yield _fairness("fairness", run.heard, f"{hearers}s")
+        yield _fairness("fairness", run.heard, f"{receiver}s")
     if len(run.sent) > 1:
         yield _fairness("" if len(run.heard) > 1 else "fairness", run.sent, "publishers")
 
@@ -97,7 +97,7 @@ def _check(run: Check) -> Iterator[str]:
     for name, count, text in (
         ("lost", run.lost, "never came"),
         ("reordered", run.reordered, "came after a later one of the same publisher"),
-        ("duplicated", run.duplicated, "came again, or to who had sent it"),
+        ("duplicated", run.duplicated, "came again, or to their own sender"),
         ("foreign", run.foreign, "were not what was sent"),
         ("closed", run.closed, "connections, by the server"),
     ):

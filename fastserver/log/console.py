@@ -119,7 +119,7 @@ class Writer(threading.Thread):
         while (record := self._waiting.get()) is not None:
             if isinstance(record, int):
                 if not self._lost:
-                    self._why = "whoever reads the log is too slow"
+                    self._why = "the reader of the log is too slow"
                 self._lost += record
             elif not (self._ready() and self._write(record)):
                 self._lost += 1

@@ -446,7 +446,7 @@ def test_a_server_of_another_framing(run: Run) -> None:
         async with small_server(serve) as address, program(address, "msgpack", stdin=DEVNULL) as process:
             code, output, errors = await result(process)
             assert (code, output) == (1, b"7\n")
-            assert errors.startswith(f"fastserver: {address} sent no msgpack message: ")
+            assert errors.startswith(f"fastserver: {address} sent an invalid msgpack message: ")
             assert errors.count("\n") == 1
 
     run(main())

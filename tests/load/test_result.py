@@ -90,7 +90,9 @@ def test_table() -> None:
     assert shown["messages"] == "500 a second"
     assert shown["deliveries"] == "1,495 a second, 0.09717 MB/s"
     assert shown["server"] == "100 ns of processor time for each delivery"
-    assert shown["worst gap"].startswith("500 ms the longest a subscriber heard nothing; 20 ms at the middle one")
+    assert shown["worst gap"].startswith(
+        "500 ms the longest time that a subscriber received nothing; 20 ms in the median"
+    )
     assert shown["fairness"] == "1.000 Jain's index of subscribers; 99.3% to 100.3% of the mean"
     assert shown[""] == "0.962 Jain's index of publishers; 80.0% to 120.0% of the mean"
     assert shown["max"].split()[:2] == ["1.6", "ms"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from configparser import ConfigParser
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -99,6 +100,13 @@ def test_options_variables_paths_and_names_exist(page: Path) -> None:
                 thing = getattr(thing, name)
 
 
+@by_page
+def test_every_block_is_checked(page: Path) -> None:
+    """Each kind of block has its test, here or among the blocks that are run."""
+    kinds = re.findall(r"^```(\w+)", page.read_text("utf-8"), re.MULTILINE)
+    assert {*kinds} <= {"sh", "console", "text", "python", "ini"}
+
+
 def sources() -> str:
     return "".join((ROOT / script).read_text("utf-8") for script in SCRIPTS)
 
@@ -136,6 +144,19 @@ def test_commands_are_understood(page: Path, tmp_path: Path, monkeypatch: pytest
                 assert f'"{words[0]}' in (ROOT / "pyproject.toml").read_text("utf-8")
             case [program, *_]:
                 assert program in NOT_OURS, words
+
+
+def test_service_has_settings_that_exist() -> None:
+    unit = ConfigParser()
+    unit.optionxform = str  # type: ignore[assignment, method-assign]
+    unit.read_string(blocks(ROOT / "fastserver/process/README.md", "ini")[0])
+    program, *arguments = unit["Service"]["ExecStart"].split()
+    assert program.endswith("/fastserver")
+    check_server(arguments)
+    settings = {setting.variable: setting for setting in SETTINGS}
+    for variable in unit["Service"]["Environment"].split():
+        name, _, value = variable.partition("=")
+        settings[name].parse(value)
 
 
 def parse(name: str, arguments: list[str]) -> dict[str, str]:
