@@ -8,12 +8,14 @@ from contextvars import copy_context
 from logging import INFO, WARNING
 from typing import Any, TypeVar
 
+from fastserver.access import descriptors
 from fastserver.access.admission import Admission
 from fastserver.access.halfclosed import HalfClosed
 from fastserver.clock import Clock
 from fastserver.compiled import COMPILED
 from fastserver.config import parameters
 from fastserver.config.config import Config
+from fastserver.config.hostport import host_of, show_address
 from fastserver.config.listener import Listener, Role
 from fastserver.errors import CloseReason
 from fastserver.fanout.channel import Channel
@@ -31,9 +33,10 @@ from fastserver.limits.slowconsumer import SlowConsumers
 from fastserver.limits.throttle import Rates
 from fastserver.limits.timeouts import Timeouts
 from fastserver.limits.vanished import Vanished
-from fastserver.listeners.sockets import NOT_SENT, Listeners, SocketOption, host_of, keep_alive, show_address
+from fastserver.listeners.announcement import listening
+from fastserver.listeners.listeners import Listeners
+from fastserver.listeners.options import accepted
 from fastserver.log.log import Log, summary
-from fastserver.log.report import listening, report, skipped, stopped
 from fastserver.once import Once
 from fastserver.peers.figures import Figures
 from fastserver.peers.hub import Hub
@@ -41,8 +44,8 @@ from fastserver.peers.link import SocketLink
 from fastserver.peers.listening import Pipe
 from fastserver.peers.peer import CLOSE_TIMEOUT, Peer
 from fastserver.peers.peermap import PeerMap
+from fastserver.peers.report import report, skipped, stopped
 from fastserver.peers.unread import Unread
-from fastserver.process import descriptors
 
 """Bytes: longer than any frame that is in memory."""
 
@@ -179,7 +182,7 @@ class Server:
             self.log.line(WARNING, "no compiled splitters: running on the slower pure-Python ones")
         try:
             self.link.open(self.loop)
-            await self.listeners.open(self.config.listeners, self._socket_options(), self.accept)
+            await self.listeners.open(self.config.listeners, accepted(self.config), self.accept)
         except BaseException:
             self._started = self.handlers.settled = False
             self.link.close()
@@ -275,7 +278,7 @@ class Server:
 
     def report(self) -> None:
         """Write the totals and the peers furthest behind to the log."""
-        report(self.peers, self.clock.call_later)
+        report(self.peers, self.clock)
 
     async def serve(self) -> None:
         """Start, and serve until stopped or cancelled. Raises `ListenError`, and what `stopped` raises."""
@@ -521,15 +524,6 @@ class Server:
     def _check_new(self) -> None:
         if self._started:
             raise RuntimeError("a server starts once; make another")
-
-    def _socket_options(self) -> list[SocketOption]:
-        config = self.config
-        options = keep_alive(config.keepalive)
-        if config.send_buffer is not None:
-            options.append(("SO_SNDBUF", config.send_buffer))
-        if config.slow_consumer == "latest":
-            options.append(("TCP_NOTSENT_LOWAT", NOT_SENT))
-        return options
 
     def _handler_failed(self, peer: Peer, error: BaseException, telling: bool) -> None:
         if isinstance(error, (SystemExit, KeyboardInterrupt)):

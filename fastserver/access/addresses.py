@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from ipaddress import IPv4Address, IPv6Address
 
-from fastserver.access.networks import IP
+from fastserver.config.networks import IP
 from fastserver.errors import CloseReason
 
 

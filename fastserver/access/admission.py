@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fastserver.access.addresses import Addresses, origin
-from fastserver.access.networks import IP, Networks, ip_of
 from fastserver.config.config import Config
+from fastserver.config.networks import IP, Networks, ip_of
 from fastserver.errors import CloseReason
 
 if TYPE_CHECKING:

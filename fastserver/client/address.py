@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
+from fastserver.config.hostport import parse_host_port, show_host_port
 from fastserver.errors import ConfigError
-
-_HOST_PORT = re.compile(r"(?:\[(?P<v6>[^\[\]\s]+)\]|(?P<host>[^\[\]:\s]+)):(?P<port>\d{1,5})", re.ASCII)
 
 ALLOWED: Final = "host:port, [::1]:port or unix:path"
 
@@ -28,12 +26,12 @@ class Address:
             raise ConfigError(f"address {text!r} is not allowed; allowed is {ALLOWED}")
         if text.startswith("unix:") and len(text) > len("unix:") and "\0" not in text:
             return cls(path=text.removeprefix("unix:"))
-        match = _HOST_PORT.fullmatch(text)
-        if match is None or not 1 <= int(match["port"]) <= 65535:
+        found = parse_host_port(text)
+        if found is None or found[1] == 0:
             raise ConfigError(f"address {text!r} is not allowed; allowed is {ALLOWED}")
-        return cls(match["v6"] or match["host"], int(match["port"]))
+        return cls(*found)
 
     def __str__(self) -> str:
         if self.path is not None:
             return f"unix:{self.path}"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return show_host_port(self.host, self.port)

@@ -12,13 +12,14 @@ from contextlib import suppress
 from ssl import SSLError
 from typing import Any, Final, Protocol, cast
 
+from fastserver import socketoptions
 from fastserver.client import delivery
 from fastserver.errors import FrameError
 from fastserver.framing import Splitter
 
 # A server that vanished without a word is noticed after about 90 s; a client that only listens would wait for
 # ever.
-KEEPALIVE: Final = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}  # seconds, seconds, tries
+KEEPALIVE: Final = socketoptions.keep_alive(60, 10, 3)
 HIGH_WATER: Final = 64 * 1024  # bytes that may wait to be sent
 LOW_WATER: Final = 16 * 1024
 CHUNK: Final = 256 * 1024  # bytes read at once of what a broken connection has left
@@ -29,10 +30,7 @@ def keep_alive(sock: socket.socket) -> None:
     if sock.family not in (socket.AF_INET, socket.AF_INET6):
         return
     with suppress(OSError):  # some systems refuse for a connection that was reset already
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in KEEPALIVE.items():
-            if hasattr(socket, name):  # not every system has each
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+        socketoptions.set_options(sock, KEEPALIVE)
 
 
 def reset_on_close(sock: socket.socket) -> None:

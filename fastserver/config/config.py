@@ -7,11 +7,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, get_args
 
-from fastserver.access.networks import Networks
+from fastserver.config.headroom import least_memory
 from fastserver.config.listener import Listener
+from fastserver.config.networks import Networks
 from fastserver.config.setting import GIB, KIB, MIB, Setting
 from fastserver.errors import ConfigError
-from fastserver.limits.memory import least as least_memory
 
 T = TypeVar("T")
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 
-_TCP = re.compile(r"(?:\[(?P<v6>[^\[\]\s]+)\]|(?P<host>[^\[\]:/\s]+)):(?P<port>\d{1,5})/?", re.ASCII)
+from fastserver.config.hostport import parse_host_port
 
 
 class Role(str, Enum):
@@ -71,9 +70,10 @@ class Listener:
             if not path.startswith("/") or "\0" in path:
                 raise ValueError("it has no absolute path")
             return cls(mode, path=path, role=role)
-        match = _TCP.fullmatch(address)
-        if match is None or int(match["port"]) > 65535:
+        found = parse_host_port(address.removesuffix("/"))
+        if found is None or "/" in found[0]:
             raise ValueError("it has no host with a port of 0 to 65535")
-        # In a URL the % of a zone is written %25 (RFC 6874), but who types it writes %.
-        host = match["v6"].replace("%25", "%") if match["v6"] else match["host"]
-        return cls(mode, host, int(match["port"]), role=role)
+        host, port = found
+        if address.startswith("["):  # the % of a zone is written %25 in a URL (RFC 6874), but % by those who type it
+            host = host.replace("%25", "%")
+        return cls(mode, host, port, role=role)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 import msgpack
 
 from fastserver.errors import ConfigError
-from fastserver.limits.rounds import Rounds
+from fastserver.peers.rounds import Rounds
 
 if TYPE_CHECKING:
     from fastserver.peers.peer import Peer
@@ -30,12 +30,14 @@ class Heartbeat:
         self._interval = server.config.heartbeat
         self._frame = b"" if self._interval is None else _frame(server, server.config.heartbeat_message)
         self._told: dict[Peer, tuple[int, float]] = {}  # bytes it was offered, and since when it is no more
-        self._rounds = None if self._interval is None else Rounds(server.peers, self._interval / LOOKS, self._look)
+        self._rounds = (
+            None if self._interval is None else Rounds(server.clock, server.peers, self._interval / LOOKS, self._look)
+        )
 
     def watch(self) -> None:
         """There is a peer."""
         if self._rounds is not None:
-            self._rounds.watch(self._server.clock.call_later)
+            self._rounds.begin()
 
     def forget(self, peer: Peer) -> None:
         """`peer` is gone."""

@@ -25,6 +25,7 @@ from heapq import heapify, heappop, heappush
 from logging import WARNING
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from fastserver.config.headroom import headroom
 from fastserver.errors import CloseReason
 from fastserver.kernel import silence
 
@@ -34,18 +35,6 @@ if TYPE_CHECKING:
 
 AT_LEAST: Final = 0.1
 """Seconds without progress that all are taken to have had besides: among those that moved just now, size decides."""
-
-SHARE: Final = 64
-"""Part of the limit that is kept free, so that adding up comes once in so many bytes at most."""
-
-FRAMING: Final = 1024
-"""Bytes that are allowed for what a message holds besides its payload."""
-
-
-def least(max_message: int) -> int:
-    """The lowest limit under which a message of `max_message` bytes alone is not too much."""
-    return -((max_message + FRAMING) * SHARE // -(SHARE - 1))
-
 
 Weight = tuple[float, float, int, int]
 """To compare peers, or origins, by: the heaviest is the least."""
@@ -75,7 +64,7 @@ class Memory:
             return
         held = Held(self._server)
         self._see(held if held.total > self.limit // 2 else None)
-        most = self.limit - self.limit // SHARE
+        most = self.limit - headroom(self.limit)
         if held.total > most:
             held.weigh(self._idle)
             while held.total > most and (peer := held.next()) is not None:
@@ -90,7 +79,7 @@ class Memory:
                 held.remove(peer)
                 self._seen.pop(peer, None)
                 peer.cut_off(CloseReason.MEMORY)
-        self._server.flush.room = max((self.limit - held.total) // 2, self.limit // SHARE)
+        self._server.flush.room = max((self.limit - held.total) // 2, headroom(self.limit))
 
     def forget(self, peer: Peer) -> None:
         """`peer` is gone."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fastserver.errors import CloseReason
-from fastserver.limits.rounds import Rounds
+from fastserver.peers.rounds import Rounds
 
 if TYPE_CHECKING:
     from fastserver.clock import Clock
@@ -36,7 +36,7 @@ class Timeouts:
         self._skipped = peers.skipped
         limits = (self._message, self._idle, self._slow)
         shortest = min((limit for limit in limits if limit is not None), default=None)
-        self._rounds = None if shortest is None else Rounds(peers, shortest / LOOKS, self._look)
+        self._rounds = None if shortest is None else Rounds(clock, peers, shortest / LOOKS, self._look)
         # What was seen at the last look, and when that was first seen.
         self._begun: dict[Peer, tuple[int, float]] = {}
         self._moved: dict[Peer, tuple[int, int, float]] = {}
@@ -45,7 +45,7 @@ class Timeouts:
     def watch(self) -> None:
         """There is a peer."""
         if self._rounds is not None:
-            self._rounds.watch(self._clock.call_later)
+            self._rounds.begin()
 
     def forget(self, peer: Peer) -> None:
         """`peer` is gone."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fastserver.errors import CloseReason
 from fastserver.kernel import tcp_info, unacknowledged
-from fastserver.limits.rounds import Rounds
+from fastserver.peers.rounds import Rounds
 
 if TYPE_CHECKING:
     from fastserver.peers.peer import Peer
@@ -66,13 +66,15 @@ class Vanished:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._limit = server.config.tcp_user_timeout
-        self._rounds = None if self._limit is None else Rounds(server.peers, self._limit / LOOKS, self._look)
+        self._rounds = (
+            None if self._limit is None else Rounds(server.clock, server.peers, self._limit / LOOKS, self._look)
+        )
         self._unanswered: dict[Peer, float] = {}  # since when (loop time, seconds), as far as was seen
 
     def watch(self) -> None:
         """There is a peer on TCP."""
         if self._rounds is not None:
-            self._rounds.watch(self._server.clock.call_later)
+            self._rounds.begin()
 
     def forget(self, peer: Peer) -> None:
         """`peer` is gone."""

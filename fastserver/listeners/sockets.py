@@ -1,114 +1,24 @@
-"""Listeners: the addresses we accept on, and the sockets behind them."""
+"""Listening sockets, of TCP and of Unix."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import os
 import socket
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import Any, Final
 
+from fastserver.config.hostport import show_address
 from fastserver.errors import ListenError
-from fastserver.process import descriptors
-
-if TYPE_CHECKING:
-    from fastserver.config.listener import Listener
 
 BACKLOG: Final = 4096
 """Connections that may wait to be accepted; the kernel takes the lesser of this and net.core.somaxconn."""
 
-ACCEPTS: Final = 16
-"""Connections that uvloop accepts on one address in a turn of its loop. By itself it accepts one, so that a server
-whose every turn is long, since it has thousands of peers, would let in a few a second. Each costs a descriptor."""
-
-ACCEPTS_PART: Final = 8
-"""All of these together take at most one part in so many of the descriptors there are."""
-
-PROBES: Final = 3
-"""Unanswered keepalive probes after which a connection is dead."""
-
-NOT_SENT: Final = 16 * 1024
-"""Bytes that may wait in the kernel unsent for a peer that wants the newest (TCP_NOTSENT_LOWAT)."""
-
 LOCKED: Final = 5.0
 """Seconds to wait for a folder that another program has locked."""
-
-SocketOption = tuple[str, int]
-"""Its name in `socket`, and its value."""
-
-
-class Listeners:
-    """All that one server accepts on."""
-
-    def __init__(self) -> None:
-        self.open_at: list[tuple[str, Listener]] = []
-        """Where we accept, as text (`127.0.0.1:3000`, `unix:/run/feed.sock`), and for which listener."""
-        self._servers: list[asyncio.AbstractServer] = []
-        self._unix: list[tuple[str, tuple[int, int]]] = []
-
-    async def open(
-        self,
-        listeners: Iterable[Listener],
-        options: Iterable[SocketOption],
-        protocol: Callable[[Listener], asyncio.Protocol],
-    ) -> None:
-        """Accept on all of `listeners`, with a new `protocol` for each connection. Raises `ListenError`.
-
-        `options` are for TCP connections.
-        """
-        loop = asyncio.get_running_loop()
-        unopened: list[tuple[Listener, socket.socket]] = []
-        try:
-            for listener in listeners:
-                if listener.path is not None:
-                    unopened.append((listener, listen_unix(listener.path)))
-                    self._unix.append((listener.path, _inode(listener.path)))
-                else:
-                    sockets = listen_tcp(listener.host, listener.port)
-                    unopened += [(listener, one) for one in sockets]
-                    for one in sockets:
-                        set_options(one, options)
-            again = _again(loop, len(unopened))
-            for listener, listening in unopened:
-                unix = listener.path is not None
-                address = f"unix:{listener.path}" if unix else show_address(listening.getsockname())
-                create: Any = loop.create_unix_server if unix else loop.create_server
-                for one in (listening, *(listening.dup() for _ in range(again))):
-                    self._servers.append(await create(partial(protocol, listener), sock=one, backlog=BACKLOG))
-                self.open_at.append((address, listener))
-            descriptors.check_peer()
-        except BaseException as error:
-            self.close()
-            for _, listening in unopened:
-                listening.close()
-            self.open_at.clear()
-            if isinstance(error, OSError):
-                few = error.errno == errno.EMFILE
-                raise descriptors.too_few() if few else ListenError(f"cannot listen: {_why(error)}") from None
-            raise
-
-    def close(self) -> None:
-        """Accept no more, and remove the Unix socket files."""
-        for path, inode in self._unix:
-            remove_unix(path, inode)
-        self._unix.clear()
-        for server in self._servers:
-            server.close()
-        self._servers.clear()
-
-
-def _again(loop: asyncio.AbstractEventLoop, listeners: int) -> int:
-    """How often again uvloop needs each of so many listening sockets to accept several in a turn; other loops take
-    many by themselves.
-    """
-    if not type(loop).__module__.startswith("uvloop"):
-        return 0
-    return max(1, min(ACCEPTS, descriptors.ceiling() // ACCEPTS_PART // max(1, listeners))) - 1
 
 
 def listen_tcp(host: str, port: int) -> list[socket.socket]:
@@ -135,7 +45,7 @@ def listen_tcp(host: str, port: int) -> list[socket.socket]:
     except (OSError, UnicodeError) as error:  # UnicodeError: a name that cannot be one
         for one in sockets:
             one.close()
-        raise ListenError(f"cannot listen on {show_address((host, port))}: {_why(error)}") from None
+        raise ListenError(f"cannot listen on {show_address((host, port))}: {why(error)}") from None
     return sockets
 
 
@@ -154,31 +64,6 @@ def _bind_tcp(family: int, address: tuple[Any, ...]) -> socket.socket:
         listening.close()
         raise
     return listening
-
-
-def keep_alive(idle: int | None) -> list[SocketOption]:
-    """What has TCP probe a connection after `idle` seconds of silence, not at all if None."""
-    if idle is None:
-        return []
-    # Three probes at a third of the time each, as Redis does: the dead are known after twice the time.
-    return [
-        ("SO_KEEPALIVE", 1),
-        ("TCP_KEEPIDLE", idle),
-        ("TCP_KEEPALIVE", idle),  # the same on macOS
-        ("TCP_KEEPINTVL", max(1, idle // PROBES)),
-        ("TCP_KEEPCNT", PROBES),
-    ]
-
-
-def set_options(listening: socket.socket, options: Iterable[SocketOption]) -> None:
-    """Set `options`, as far as the system has them, for what `listening` accepts.
-
-    Accepted sockets inherit them, so that it costs nothing at accept (as with nginx' so_keepalive).
-    """
-    for name, value in options:
-        if hasattr(socket, name):
-            level = socket.SOL_SOCKET if name.startswith("SO_") else socket.IPPROTO_TCP
-            listening.setsockopt(level, getattr(socket, name), value)
 
 
 def listen_unix(path: str) -> socket.socket:
@@ -208,7 +93,7 @@ def listen_unix(path: str) -> socket.socket:
         listening.setblocking(False)
     except OSError as error:
         listening.close()
-        raise ListenError(f"cannot listen on unix:{path}: {_why(error)}") from None
+        raise ListenError(f"cannot listen on unix:{path}: {why(error)}") from None
     return listening
 
 
@@ -259,36 +144,17 @@ def remove_unix(path: str, inode: tuple[int, int]) -> None:
     To be called while its socket listens: a stale file may be replaced, and the number of an inode given anew.
     """
     with contextlib.suppress(OSError):
-        if _inode(path) == inode:
+        if identity(path) == inode:
             os.unlink(path)
 
 
-def _inode(path: str) -> tuple[int, int]:
+def identity(path: str) -> tuple[int, int]:
     """Device and inode of the file at `path`. Raises `OSError`."""
     found = os.stat(path)
     return found.st_dev, found.st_ino
 
 
-def host_of(address: Any) -> str:
-    """The host of a socket address, with its zone: Python tells that as a number apart, and as it is called in none."""
-    host = str(address[0])
-    if len(address) < 4 or not address[3] or "%" in host:
-        return host
-    try:
-        return f"{host}%{socket.if_indextoname(address[3])}"
-    except OSError:  # the interface is gone
-        return f"{host}%{address[3]}"
-
-
-def show_address(address: Any) -> str:
-    """A socket address as text: `127.0.0.1:3000`, `[::1]:3000`, `[fe80::1%eth0]:3000`; IPv4-mapped ones as IPv4."""
-    host, port = host_of(address), address[1]
-    if host.startswith("::ffff:") and "." in host:
-        host = host[7:]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _why(error: Exception) -> str:
+def why(error: Exception) -> str:
     if isinstance(error, UnicodeError):
         return "not a host name"
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -1,4 +1,4 @@
-"""A server as a process of its own: event loop, signals, log; all put back afterwards."""
+"""A process of its own for a server: event loop, signals, log; all put back afterwards."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+from fastserver.access.descriptors import check_loop
+from fastserver.listeners.announcement import chosen_ports
 from fastserver.log.console import logging_to_console
 from fastserver.log.log import logger
-from fastserver.log.report import chosen_ports
 from fastserver.process.allocator import keep_freed_memory
-from fastserver.process.descriptors import check_loop, fill_standard, raise_limit
+from fastserver.process.descriptors import fill_standard, raise_limit
 
 if TYPE_CHECKING:
-    from fastserver.server import Server
+    from fastserver.config.config import Config
+    from fastserver.listeners.listeners import Listeners
+    from fastserver.log.log import Log
 
 Result = TypeVar("Result")
 
@@ -28,20 +31,49 @@ STOP: Final = ("SIGINT", "SIGTERM", "SIGHUP")
 REPORT: Final = "SIGUSR1"
 
 SPARE: Final = "SIGUSR2"
-"""A signal that is of no use here, and would kill who does not handle it."""
+"""A signal that is caught, since it would end the process otherwise, and does nothing."""
 
 WAKING: Final = "SIGWINCH"
-"""A signal that is ignored where nobody handles it."""
+"""A signal that does nothing in a process that does not catch it."""
 
 
-def run(server: Server, warnings: Iterable[str] = (), *, last: bool = False, log: bool = True) -> None:
+class Service(Protocol):
+    """A server, as far as its process has to know it. Entering it starts it, leaving it stops it."""
+
+    @property
+    def config(self) -> Config: ...
+
+    @property
+    def log(self) -> Log: ...
+
+    @property
+    def listeners(self) -> Listeners: ...
+
+    async def __aenter__(self) -> object: ...
+
+    async def __aexit__(self, *_: object) -> None: ...
+
+    async def stop(self) -> None:
+        """Stop in order."""
+
+    async def stopped(self) -> None:
+        """Return when it has stopped. Raises `SystemExit` or `KeyboardInterrupt` if a handler did."""
+
+    def abort(self) -> None:
+        """Close every connection at once."""
+
+    def report(self) -> None:
+        """Write the totals to the log."""
+
+
+def run(server: Service, warnings: Iterable[str] = (), *, last: bool = False, log: bool = True) -> None:
     """Run `server` until SIGINT, SIGTERM or SIGHUP; a second one ends it at once. SIGUSR1 writes a report.
 
-    `warnings` are the first lines of the log. If the process ends after this, as `last` says, late signals do nothing.
-    The log goes to standard error if `log`, else where the program sends it.
+    `warnings` are the first lines of the log. `last` says that the process ends after this: late signals then do
+    nothing. The log goes to standard error if `log`, else where the program sends it.
 
-    Raises `ListenError`; `SystemExit` or `KeyboardInterrupt`, after the stop, if a handler did; RuntimeError where it
-    cannot run.
+    Raises `ListenError`; `SystemExit` or `KeyboardInterrupt`, after the stop, if a handler did; RuntimeError in a
+    running loop or outside the main thread.
     """
     if asyncio._get_running_loop() is not None:
         raise RuntimeError("run() makes an event loop of its own, and one runs here: await serve() instead")
@@ -75,7 +107,7 @@ def run_loop(main: Coroutine[Any, Any, Result]) -> Result:
     return result
 
 
-async def _serve(server: Server, signals: Signals) -> None:
+async def _serve(server: Service, signals: Signals) -> None:
     loop = asyncio.get_running_loop()
     stopping: asyncio.Task[None] | None = None
 
@@ -98,7 +130,7 @@ async def _serve(server: Server, signals: Signals) -> None:
 class Signals:
     """The signals that a server obeys, from before it listens until its last line is written.
 
-    They have Python's plain handlers: those of a loop are gone with it, and then a signal would kill.
+    They have Python's plain handlers: those of a loop go with the loop, and a signal would then end the process.
     """
 
     def __init__(self) -> None:
@@ -106,13 +138,13 @@ class Signals:
         self._obey: Callable[[int], object] = self._early.append
 
     def came(self, number: int, _frame: FrameType | None) -> None:
-        """The signal `number` was sent to us."""
+        """The signal `number` came."""
         self._obey(number)
 
     @contextmanager
     def sent_to(self, loop: asyncio.AbstractEventLoop, actions: dict[str, Callable[[], None]]) -> Iterator[None]:
-        """Have `loop` call an action of `actions` (by signal name) for each signal, those that came already included;
-        afterwards signals do nothing.
+        """Have `loop` call the action (by signal name) for each signal, also for those that came before; after the
+        block signals do nothing.
         """
         numbers = {getattr(signal, name, None): action for name, action in actions.items()}
         waking = getattr(signal, WAKING, None)
@@ -131,7 +163,9 @@ class Signals:
 
 @contextmanager
 def _signals(last: bool) -> Iterator[Signals]:
-    """Catch the signals a server obeys. The old handlers come back after, or, if the process ends then, none does."""
+    """Catch the signals that a server obeys. Afterwards the old handlers are back, or, if this is the `last` that the
+    process does, signals are ignored.
+    """
     signals = Signals()
     before: dict[int, Any] = {}
     for name in (*STOP, REPORT, SPARE):

@@ -6,7 +6,7 @@ import pytest
 
 from fastserver import CloseReason
 from fastserver.access.addresses import Addresses, origin
-from fastserver.access.networks import ip_of
+from fastserver.config.networks import ip_of
 
 
 @pytest.mark.parametrize(

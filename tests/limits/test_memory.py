@@ -11,10 +11,11 @@ import pytest
 from support.simulation import Simulation
 
 from fastserver import CloseReason, Config, ConfigError
+from fastserver.config.headroom import least_memory as least
 from fastserver.config.listener import Role
 from fastserver.fanout.pause import Pause
 from fastserver.kernel import silence
-from fastserver.limits.memory import Held, least
+from fastserver.limits.memory import Held
 from fastserver.peers.peer import Peer
 
 LIMIT = 4 * 1024 * 1024

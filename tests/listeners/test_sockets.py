@@ -13,17 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from fastserver.config.hostport import show_address
 from fastserver.errors import ListenError
 from fastserver.listeners import sockets as listener
-from fastserver.listeners.sockets import (
-    _inode,
-    keep_alive,
-    listen_tcp,
-    listen_unix,
-    remove_unix,
-    set_options,
-    show_address,
-)
+from fastserver.listeners.options import kept_alive
+from fastserver.listeners.sockets import identity, listen_tcp, listen_unix, remove_unix
+from fastserver.socketoptions import set_options
 
 
 @pytest.mark.parametrize(
@@ -55,7 +50,7 @@ def test_all_addresses_of_a_name_share_the_port_chosen() -> None:
 @pytest.mark.parametrize(("idle", "options"), [(60, (1, 60, 20, 3)), (2, (1, 2, 1, 3)), (None, (0, 0, 0, 0))])
 def test_accepted_sockets_are_kept_alive(idle: int | None, options: tuple[int, ...]) -> None:
     (listening,) = listen_tcp("127.0.0.1", 0)
-    set_options(listening, keep_alive(idle))
+    set_options(listening, kept_alive(idle))
     with listening, socket.create_connection(listening.getsockname()):
         listening.setblocking(True)
         accepted, _ = listening.accept()
@@ -151,11 +146,11 @@ def test_a_file_that_is_no_socket_is_left_alone(tmp_path: Path) -> None:
 def test_only_ones_own_socket_file_is_removed(tmp_path: Path) -> None:
     path = str(tmp_path / "feed.sock")
     first = listen_unix(path)
-    own = _inode(path)
+    own = identity(path)
     os.unlink(path)
     with first, listen_unix(path):
         remove_unix(path, (own[0], own[1] + 1_000_000))
         assert os.path.exists(path)
-        remove_unix(path, _inode(path))
+        remove_unix(path, identity(path))
         assert not os.path.exists(path)
         remove_unix(path, own)  # gone already: nothing to do

@@ -1,17 +1,15 @@
-"""What the log says of the whole server: where it listens, how it ended, and what is asked for."""
+"""Log lines about all peers together: the report, and the totals at the end."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from fastserver.config.listener import Listener, Role
+from fastserver.clock import Clock
 from fastserver.errors import CloseReason
-from fastserver.limits.rounds import CallLater, go_over
 from fastserver.log.log import logger, tell
 from fastserver.peers.figures import Counts, Figures
 from fastserver.peers.peermap import PeerMap
+from fastserver.peers.rounds import visit_all
 
 if TYPE_CHECKING:
     from fastserver.peers.peer import Peer
@@ -20,34 +18,14 @@ NAMED: Final = 100
 """Peers furthest behind that a report names."""
 
 
-def listening(open_at: Iterable[tuple[str, Listener]]) -> None:
-    """Where a server listens: a line for each address, however many there are."""
-    for address, listener in open_at:
-        logger.info(*_listening(address, listener))
-
-
-def chosen_ports(open_at: Iterable[tuple[str, Listener]]) -> None:
-    """The same for ports that the system chose, where the level hides it: nothing else tells them."""
-    if not logger.isEnabledFor(logging.INFO):
-        for address, listener in open_at:
-            if listener.path is None and listener.port == 0:
-                tell(*_listening(address, listener))
-
-
-def _listening(address: str, listener: Listener) -> tuple[str, dict[str, Any]]:
-    role = "" if listener.role is Role.BOTH else ", role %(role)s"
-    kind = "listening on %(address)s, mode %(mode)s" + role
-    return kind, {"address": address, "mode": listener.mode, "role": listener.role}
-
-
-def report(peers: PeerMap, call_later: CallLater) -> None:
-    """The totals, and the peers furthest behind: at once if there are few, else when all have been looked at."""
+def report(peers: PeerMap, clock: Clock) -> None:
+    """Log the totals and the peers furthest behind: at once if there are few peers, else when all were visited."""
     gathered = Gathered(peers)
-    go_over(peers, gathered.add, call_later, gathered.write)
+    visit_all(clock, peers, gathered.add, gathered.write)
 
 
 class Gathered:
-    """The counters of all peers, added up one by one. Those that leave meanwhile count as they ended."""
+    """The counters of all peers, added up one by one. A peer that leaves meanwhile counts as it was at its end."""
 
     def __init__(self, peers: PeerMap) -> None:
         self._peers = peers
@@ -67,7 +45,7 @@ class Gathered:
                 self._behind = furthest(self._behind, NAMED)
 
     def write(self) -> None:
-        """The lines of the log."""
+        """Log what was added up."""
         tell(
             "report: %(connected)d peers connected, %(accepted)d since start, %(messages_in)d messages "
             "(%(bytes_in)d bytes) in, %(messages_out)d messages (%(bytes_out)d bytes) out, "
@@ -91,17 +69,17 @@ class Gathered:
 
 
 def skipped(counts: Counts) -> str:
-    """What a log line says of messages that were skipped, if any were."""
+    """The end of a log line: how many messages were skipped, if any were."""
     return ", %(skipped_messages)d skipped" if counts.skipped_messages else ""
 
 
 def furthest(figures: list[Figures], most: int) -> list[Figures]:
-    """At most that many of `figures`, the furthest behind first."""
+    """The `most` of `figures` that are furthest behind, the furthest first."""
     return sorted(figures, key=lambda one: one.pending_bytes, reverse=True)[:most]
 
 
 def stopped(peers: PeerMap) -> None:
-    """The last line of a server's log."""
+    """Log the totals of a server that has stopped, its last line."""
     totals = peers.totals()
     logger.info(
         "stopped: %(peers)d peers served, %(messages_in)d messages in, %(messages_out)d out, "

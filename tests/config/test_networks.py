@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastserver import ConfigError
-from fastserver.access.networks import Networks, ip_of
+from fastserver.config.networks import Networks, ip_of
 
 
 @pytest.mark.parametrize(

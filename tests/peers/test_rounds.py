@@ -11,8 +11,9 @@ import pytest
 from support.simulation import Loop, Simulation, Transport
 
 from fastserver import CloseReason
-from fastserver.limits.rounds import AT_ONCE, Rounds, go_over
+from fastserver.clock import Clock
 from fastserver.peers.peer import Peer
+from fastserver.peers.rounds import AT_ONCE, Rounds, visit_all
 
 MANY = 3 * AT_ONCE + 50
 
@@ -97,6 +98,12 @@ def test_report_of_few_is_written_at_once(caplog: pytest.LogCaptureFixture) -> N
     assert "report: 1 peers connected" in caplog.text
 
 
+def clock(loop: Loop) -> Clock:
+    made = Clock()
+    made.start(loop)  # type: ignore[arg-type]
+    return made
+
+
 def test_a_look_that_fails_ends_neither_the_round_nor_the_rounds() -> None:
     loop, seen = Loop(), []
 
@@ -105,8 +112,8 @@ def test_a_look_that_fails_ends_neither_the_round_nor_the_rounds() -> None:
         if number % AT_ONCE == AT_ONCE - 1:
             raise RuntimeError
 
-    rounds = Rounds(range(250), 1.0, look)  # type: ignore[arg-type]
-    rounds.watch(loop.call_later)
+    rounds = Rounds(clock(loop), range(250), 1.0, look)
+    rounds.begin()
     for _ in range(12):
         with contextlib.suppress(RuntimeError):
             loop.advance(1.0)
@@ -116,9 +123,9 @@ def test_a_look_that_fails_ends_neither_the_round_nor_the_rounds() -> None:
 
 def test_rounds_do_not_overlap() -> None:
     loop, looked = Loop(), []
-    rounds = Rounds(range(250), 1e-9, looked.append)  # type: ignore[arg-type]
-    rounds.watch(loop.call_later)
-    rounds.watch(loop.call_later)
+    rounds = Rounds(clock(loop), range(250), 1e-9, looked.append)
+    rounds.begin()
+    rounds.begin()
     for _ in range(10):
         assert loop.waiting == 1
         loop.advance(1e-9)
@@ -128,6 +135,6 @@ def test_rounds_do_not_overlap() -> None:
 @pytest.mark.parametrize("many", [0, 1, AT_ONCE, AT_ONCE + 1])
 def test_done_at_the_end(many: int) -> None:
     loop, done = Loop(), []
-    go_over(range(many), lambda _: None, loop.call_later, lambda: done.append(1))  # type: ignore[arg-type]
+    visit_all(clock(loop), range(many), lambda _: None, lambda: done.append(1))
     loop.advance(0.0)
     assert done == [1]

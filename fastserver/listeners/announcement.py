@@ -1,0 +1,30 @@
+"""Log lines about where a server listens."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from fastserver.config.listener import Listener, Role
+from fastserver.log.log import logger, tell
+
+
+def listening(open_at: Iterable[tuple[str, Listener]]) -> None:
+    """Where a server listens: a line for each address, however many there are."""
+    for address, listener in open_at:
+        logger.info(*_listening(address, listener))
+
+
+def chosen_ports(open_at: Iterable[tuple[str, Listener]]) -> None:
+    """The same for ports that the system chose, where the level hides it: nothing else tells them."""
+    if not logger.isEnabledFor(logging.INFO):
+        for address, listener in open_at:
+            if listener.path is None and listener.port == 0:
+                tell(*_listening(address, listener))
+
+
+def _listening(address: str, listener: Listener) -> tuple[str, dict[str, Any]]:
+    role = "" if listener.role is Role.BOTH else ", role %(role)s"
+    kind = "listening on %(address)s, mode %(mode)s" + role
+    return kind, {"address": address, "mode": listener.mode, "role": listener.role}
