@@ -22,8 +22,8 @@ from fastserver.fanout.channel import Channel
 from fastserver.fanout.channels import Channels
 from fastserver.fanout.flush import Flush
 from fastserver.framing import FRAMINGS, Splitter
+from fastserver.framing.arguments import UNLIMITED
 from fastserver.framing.discard import DISCARD
-from fastserver.framing.framing import UNLIMITED
 from fastserver.handlers.handlers import KINDS, Handlers, OnConnect, OnDisconnect, OnError, OnMessage, OnMessages
 from fastserver.handlers.inbox import HANDLING
 from fastserver.limits.heartbeat import Heartbeat

@@ -32,7 +32,7 @@ from fastserver.errors import FrameError
 from fastserver.framing import Message, Splitter
 
 if TYPE_CHECKING:
-    from fastserver.config.config import Mode
+    from fastserver.framing.registry import Mode
 
 CHUNK: Final = 64 * 1024  # bytes read at once
 

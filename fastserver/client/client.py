@@ -31,7 +31,7 @@ from fastserver.errors import ConfigError, FrameError
 from fastserver.framing import Message, Splitter
 
 if TYPE_CHECKING:
-    from fastserver.config.config import Mode
+    from fastserver.framing.registry import Mode
 
 MAX_QUEUE: Final = MIB  # bytes: several times what one read brings, so that a fast program never waits
 CLOSE_TIMEOUT: Final = 5.0  # seconds, as the server's drain

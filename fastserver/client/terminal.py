@@ -31,7 +31,7 @@ from fastserver.log.complaint import complain
 from fastserver.log.escape import escape
 
 if TYPE_CHECKING:
-    from fastserver.config.config import Mode
+    from fastserver.framing.registry import Mode
 
 DEFAULT_ADDRESS: Final = f"{DEFAULT_HOST}:{DEFAULT_PORT}"
 WAIT: Final = 1.0  # seconds: enough for an answer, short enough for a script

@@ -12,18 +12,16 @@ from fastserver.config.listener import Listener
 from fastserver.config.networks import Networks
 from fastserver.config.setting import GIB, KIB, MIB, Setting
 from fastserver.errors import ConfigError
+from fastserver.framing.arguments import INVALID_TEXT, InvalidText
+from fastserver.framing.registry import DEFAULT_MODE, FRAMINGS, Mode
 
 T = TypeVar("T")
 
-Mode = Literal["lines", "msgpack", "msgpack-stream"]
 Policy = Literal["disconnect", "drop-oldest", "drop-newest", "latest", "block"]
-InvalidText = Literal["close", "skip", "pass"]
 HandlerErrors = Literal["close", "keep"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 
-MODES: Final = get_args(Mode)
-DEFAULT_MODE: Final = "lines"
 DEFAULT_HOST: Final = "127.0.0.1"  # loopback: who wants to be reachable says so
 DEFAULT_PORT: Final = 3000
 
@@ -80,7 +78,7 @@ class Config:
         "Framing: how messages lie in the byte stream.",
         kind=str,
         stands_for=DEFAULT_MODE,
-        choices=MODES,
+        choices=tuple(FRAMINGS),
     )
     host: str | None = _setting(
         ADDRESSES, None, "Address or name to listen on; '::' serves IPv6 and IPv4.", kind=str, stands_for=DEFAULT_HOST
@@ -106,7 +104,7 @@ class Config:
         (),
         "Address to listen on besides --host, --port and --unix, or alone without them; can be given several times.",
         unit="URL",
-        entry=lambda url: Listener.parse(url, MODES),
+        entry=lambda url: Listener.parse(url, FRAMINGS),
         form="MODE://HOST:PORT or MODE+unix:///PATH, with ?role=send or ?role=receive behind it or not",
     )
     # None: everyone, as in nginx (allow, deny) and sshd.
@@ -170,7 +168,7 @@ class Config:
         "close",
         "Treatment of a msgpack message with text that is not UTF-8: close its sender, skip the message, "
         "or pass it on.",
-        choices=get_args(InvalidText),
+        choices=INVALID_TEXT,
     )
     # Off: it costs latency at rest too.
     flush_interval: Written[float | None] = _setting(
@@ -429,7 +427,7 @@ class Config:
     def _settle_mode(self) -> None:
         mode: str | None = self.mode
         for url in self.listen:
-            said = Listener.parse(url, MODES).mode
+            said = Listener.parse(url, FRAMINGS).mode
             if said != (mode := mode or said):
                 raise ConfigError(f"--listen: {url!r} is not allowed; all listeners have one mode, and that is {mode}")
         object.__setattr__(self, "mode", mode or DEFAULT_MODE)
@@ -440,7 +438,7 @@ class Config:
         listeners = [] if self.unix is None else [Listener(self.mode, path=self.unix)]
         if self.tcp is not None:
             listeners.append(Listener(self.mode, *self.tcp))
-        return listeners + [Listener.parse(url, MODES) for url in self.listen]
+        return listeners + [Listener.parse(url, FRAMINGS) for url in self.listen]
 
     @property
     def tcp(self) -> tuple[str, int] | None:

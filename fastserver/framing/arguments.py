@@ -1,23 +1,29 @@
-"""What the splitters ask of their arguments."""
+"""The arguments of splitters, checked."""
 
 from __future__ import annotations
 
 import sys
+from typing import Final, Literal, get_args
 
-CLOSE, SKIP, PASS = range(3)
-INVALID_TEXT = ("close", "skip", "pass")
-"""What can become of a message with text that is not UTF-8, in the order of the numbers above."""
+InvalidText = Literal["close", "skip", "pass"]
+"""What a splitter does about a message with text that is not UTF-8: refuse it, leave it out, give it as it is."""
+
+INVALID_TEXT: Final = get_args(InvalidText)
+CLOSE, SKIP, PASS = range(len(INVALID_TEXT))
+
+UNLIMITED: Final = sys.maxsize
+"""The largest limit, in bytes: no payload reaches it."""
 
 
 def limit(max_message: int) -> int:
     """`max_message` (bytes); ValueError if it is under 1 or beyond what memory can hold."""
-    if not 1 <= max_message <= sys.maxsize:
-        raise ValueError(f"max_message must be 1 to {sys.maxsize} bytes, not {max_message}")
+    if not 1 <= max_message <= UNLIMITED:
+        raise ValueError(f"max_message must be 1 to {UNLIMITED} bytes, not {max_message}")
     return max_message
 
 
 def invalid(text: str) -> int:
-    """The number of `text`; ValueError if it is none of `INVALID_TEXT`."""
+    """The place of `text` in `INVALID_TEXT`; ValueError if it has none."""
     if text not in INVALID_TEXT:
         raise ValueError(f"invalid_text must be close, skip or pass, not {text!r}")
     return INVALID_TEXT.index(text)

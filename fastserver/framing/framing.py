@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
+import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fastserver.errors import FrameError
+from fastserver.framing.arguments import UNLIMITED
 from fastserver.framing.codec import Codec
 
 if TYPE_CHECKING:
     from fastserver.framing.message import P
     from fastserver.framing.messages import Messages
-
-UNLIMITED: Final = sys.maxsize
-"""A limit (bytes) that no payload reaches."""
 
 
 class Splitter(Protocol):
@@ -79,16 +77,20 @@ class MakeSplitter(Protocol):
 class Framing:
     """A framing: how frames lie in a byte stream, and how payloads become values. `registry.FRAMINGS` has them all.
 
-    `splitter(max_message, invalid_text)` makes the splitter of one stream. `typed` is the codec's.
+    `splitter(max_message, invalid_text)` makes the splitter of one stream. `typed` is the codec's. `request` matches
+    frames that begin as an HTTP request does; None if no request is a message.
     """
 
-    __slots__ = ("_framer", "codec", "name", "splitter", "typed")
+    __slots__ = ("_framer", "_request", "codec", "name", "splitter", "typed")
 
-    def __init__(self, name: str, splitter: MakeSplitter, codec: Codec) -> None:
+    def __init__(
+        self, name: str, splitter: MakeSplitter, codec: Codec, request: re.Pattern[bytes] | None = None
+    ) -> None:
         self.name = name
         self.splitter = splitter
         self.codec = codec
         self.typed = codec.typed
+        self._request = request
         self._framer = splitter(UNLIMITED, "pass")
 
     def __repr__(self) -> str:
@@ -121,3 +123,11 @@ class Framing:
     def parse(self, text: str) -> Any:
         """The value that a person means by `text`: see `Codec.parse`."""
         return self.codec.parse(text)
+
+    def messages(self, frames: bytes, peer: P, most: int = -1, start: int = 0) -> Messages[P]:
+        """One message per frame of `frames[start:]`, whatever their size: see `Splitter.messages`."""
+        return self._framer.messages(frames, peer, most, start)
+
+    def is_request(self, frames: bytes) -> bool:
+        """True if `frames`, the first of a stream, begin as an HTTP request does."""
+        return self._request is not None and self._request.match(frames) is not None

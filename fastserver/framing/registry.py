@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from fastserver.compiled import COMPILED
+from fastserver.framing import http
 from fastserver.framing.bytescodec import BYTES
 from fastserver.framing.framing import Framing
 from fastserver.framing.msgpackcodec import MSGPACK
@@ -28,9 +29,9 @@ DEFAULT_MODE: Final = "lines"
 FRAMINGS: Final[dict[str, Framing]] = {
     framing.name: framing
     for framing in (
-        Framing("lines", LinesSplitter, BYTES),
-        Framing("msgpack", MsgpackSplitter, MSGPACK),
-        Framing("msgpack-stream", MsgpackStreamSplitter, MSGPACK),
+        Framing("lines", LinesSplitter, BYTES, http.LINE),
+        Framing("msgpack", MsgpackSplitter, MSGPACK),  # of a request, the first four bytes are a length over any limit
+        Framing("msgpack-stream", MsgpackStreamSplitter, MSGPACK, http.BYTES),
     )
 }
 """Every framing by its name. The settings, the load generator, the clients and the docs take the names from here."""

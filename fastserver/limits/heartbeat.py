@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import msgpack
-
 from fastserver.errors import ConfigError
 from fastserver.peers.rounds import Rounds
 
@@ -63,10 +61,6 @@ class Heartbeat:
 
 def _frame(server: Server, text: str) -> bytes:
     try:
-        if server.config.mode == "lines":
-            return server.framer.frame(text.encode())
-        from fastserver.framing.jsonvalue import from_json
-
-        return server.framer.frame(msgpack.packb(from_json(text or "null")))
+        return server.frame(server.framing.parse(text))
     except ValueError as error:
         raise ConfigError(f"--heartbeat-message: {text!r} is not allowed: {error}; allowed is one message") from None

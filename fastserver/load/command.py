@@ -16,8 +16,9 @@ import click
 
 from fastserver.client.address import Address
 from fastserver.client.connection import why
-from fastserver.config.config import DEFAULT_HOST, DEFAULT_MODE, DEFAULT_PORT
+from fastserver.config.config import DEFAULT_HOST, DEFAULT_PORT
 from fastserver.errors import ConfigError
+from fastserver.framing.registry import DEFAULT_MODE
 from fastserver.load.plan import Plan
 from fastserver.load.record import COLUMNS, to_csv, to_json
 from fastserver.load.run import LoadError, Progress, run

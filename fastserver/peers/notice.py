@@ -1,7 +1,7 @@
 """Notices: messages of the server's own to one peer, only where they were asked for, and only between whole messages.
 
-Each is a message of the framing: an object with the key `fastserver`, as JSON text in lines mode, packed in the msgpack
-modes.
+Each is a message of the peer's framing: an object with the key `fastserver`, as JSON text where payloads are bytes, and
+packed where they are MessagePack.
 
     {"fastserver": "missed", "messages": 42}                   here 42 messages are missing (`notify_drops`)
     {"fastserver": "closing", "reason": "slow_consumer"}       the last message before the end (`last_word`)
@@ -12,16 +12,11 @@ Nothing in a notice proves that the server wrote it: messages are passed on verb
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
-
-import msgpack
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastserver.errors import CloseReason
     from fastserver.peers.hub import Hub
-
-LONGEST: Final = 1024
-"""Bytes a notice may have; `max_message` is for what peers send."""
 
 
 def missed(hub: Hub[Any], messages: int) -> bytes:
@@ -35,5 +30,5 @@ def closing(hub: Hub[Any], reason: CloseReason) -> bytes:
 
 
 def _frame(hub: Hub[Any], value: dict[str, Any]) -> bytes:
-    payload = json.dumps(value).encode() if hub.config.mode == "lines" else msgpack.packb(value)
-    return hub.framing.splitter(LONGEST).frame(payload)
+    framing = hub.framing
+    return framing.frame(framing.pack(framing.parse(json.dumps(value))))

@@ -19,7 +19,6 @@ from fastserver.kernel import unacknowledged
 from fastserver.peers import notice
 from fastserver.peers.account import NOTHING, Account
 from fastserver.peers.figures import Figures
-from fastserver.peers.webpage import is_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -537,7 +536,7 @@ class Peer(Account, asyncio.Protocol):
 
     def _is_web_page(self, frames: bytes) -> bool:
         config = self.hub.config
-        if config.allow_http_lines or not is_request(config.mode, frames):
+        if config.allow_http_lines or not self.hub.framing.is_request(frames):
             return False
         self.hub.log.line(
             WARNING,

@@ -16,7 +16,7 @@ from faults.witnesses import LIGHT, Witnesses
 from support.deadline import DEADLINE
 
 from fastserver import CloseReason, Config, Peer, Server
-from fastserver.config.config import MODES
+from fastserver.framing import FRAMINGS
 from fastserver.limits.slowconsumer import POLICIES
 from fastserver.peers.figures import Figures
 
@@ -118,7 +118,7 @@ def test_policy(fault: Fault, policy: str) -> None:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", list(FRAMINGS))
 def test_witness_that_is_late(mode: str, policy: str) -> None:
     """One that stops reading, falls behind within its limit and then reads on gets everything too."""
     run(be_late(mode, policy), uvloop.run)

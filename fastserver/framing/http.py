@@ -1,0 +1,19 @@
+"""HTTP requests, as the web pages in a browser can send them to any port that the browser reaches, in each framing.
+
+The patterns match at the beginning of the first frames that a peer sent. The grammar is that of RFC 9112, section 3.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+LINE: Final = re.compile(rb"(?:[^\n]* HTTP/1\.[01]|PRI \* HTTP/2\.0)\r?\n")
+"""The first line of a request, where frames are lines; and how a client begins that knows the server to speak HTTP/2
+(RFC 9113, section 3.4).
+"""
+
+BYTES: Final = re.compile(rb"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|CONNECT|TRACE|PRI) [/*h]")
+"""How that line begins, where each of its bytes is a number for itself, as in msgpack-stream. Browsers send them
+together, but more than the beginning may not be there.
+"""
