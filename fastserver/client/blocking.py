@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from ssl import SSLContext, SSLEOFError, SSLSocket
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from fastserver.client import delivery
 from fastserver.client.address import Address
@@ -30,9 +30,7 @@ from fastserver.config import parameters
 from fastserver.config.setting import MIB
 from fastserver.errors import FrameError
 from fastserver.framing import Message, Splitter
-
-if TYPE_CHECKING:
-    from fastserver.framing.registry import Mode
+from fastserver.framing.registry import DEFAULT_MODE, Mode
 
 CHUNK: Final = 64 * 1024  # bytes read at once
 
@@ -54,7 +52,7 @@ class BlockingClient:
         self,
         address: str,
         *,
-        mode: Mode = "lines",
+        mode: Mode = DEFAULT_MODE,
         max_message: int | str = MIB,
         timeout: float | None = None,
         ssl: SSLContext | None = None,
@@ -68,15 +66,15 @@ class BlockingClient:
         invalid_text: str = "close",
     ) -> None:
         self.address = Address.parse(address)
-        self._framing = parameters.framing(mode)
-        self.mode = self._framing.name
+        self.framing = parameters.framing(mode)
+        self.mode = self.framing.name
         self._max_message = parameters.size("max_message", max_message)
         self._timeout = _limited(None if timeout is None else parameters.seconds("timeout", timeout))
         parameters.tls(ssl, server_hostname, self.address.path)
         self._tls, self._server_hostname = ssl, server_hostname or self.address.host or None
         self._close_timeout = parameters.seconds("close_timeout", close_timeout)
         self._delays = Delays(first_delay, longest_delay)
-        self._default = parameters.default(self._framing, default)
+        self._default = parameters.default(self.framing, default)
         self.ext_hook: Callable[[int, bytes], Any] | None = parameters.callback("ext_hook", ext_hook)
         """Gives the values of msgpack's extension types in `message.value`; None: `msgpack.ExtType`."""
         self._invalid_text = parameters.invalid_text(invalid_text)
@@ -120,7 +118,7 @@ class BlockingClient:
         Waits until the system has taken it. Raises TypeError or ValueError for what cannot be a message,
         OSError if the connection broke: what was being sent may be lost. With `reconnect` the next call connects again.
         """
-        self.send_packed(self._framing.pack(value, self._default))
+        self.send_packed(self.framing.pack(value, self._default))
 
     def send_packed(self, payload: bytes | bytearray | memoryview) -> None:
         """Sends `payload` as it is, in the msgpack modes exactly one packed object. Otherwise like `send`."""
@@ -201,7 +199,7 @@ class BlockingClient:
     # --- connecting
 
     def _new_splitter(self) -> Splitter:
-        return self._framing.splitter(self._max_message, self._invalid_text)
+        return self.framing.splitter(self._max_message, self._invalid_text)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -21,7 +21,7 @@ from contextvars import ContextVar
 from inspect import isawaitable
 from ssl import SSLContext
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from fastserver.client.address import Address
 from fastserver.client.connection import Connection, why
@@ -29,9 +29,7 @@ from fastserver.config import parameters
 from fastserver.config.setting import MIB
 from fastserver.errors import ConfigError, FrameError
 from fastserver.framing import Message, Splitter
-
-if TYPE_CHECKING:
-    from fastserver.framing.registry import Mode
+from fastserver.framing.registry import DEFAULT_MODE, Mode
 
 MAX_QUEUE: Final = MIB  # bytes: several times what one read brings, so that a fast program never waits
 CLOSE_TIMEOUT: Final = 5.0  # seconds, as the server's drain
@@ -102,7 +100,7 @@ class Client:
         self,
         address: str,
         *,
-        mode: Mode = "lines",
+        mode: Mode = DEFAULT_MODE,
         max_message: int | str = MIB,
         reconnect: bool = False,
         ssl: SSLContext | None = None,
@@ -118,8 +116,8 @@ class Client:
         invalid_text: str = "close",
     ) -> None:
         self.address = Address.parse(address)
-        self._framing = parameters.framing(mode)
-        self.mode = self._framing.name
+        self.framing = parameters.framing(mode)
+        self.mode = self.framing.name
         self._max_message = parameters.size("max_message", max_message)
         self._max_queue = parameters.size("max_queue", max_queue)
         self._close_timeout = parameters.seconds("close_timeout", close_timeout)
@@ -127,7 +125,7 @@ class Client:
         self._tls = parameters.tls(ssl, server_hostname, self.address.path)
         self._on_connect = parameters.callback("on_connect", on_connect, waits=True)
         self._on_disconnect = parameters.callback("on_disconnect", on_disconnect)
-        self._default = parameters.default(self._framing, default)
+        self._default = parameters.default(self.framing, default)
         self.ext_hook: Callable[[int, bytes], Any] | None = parameters.callback("ext_hook", ext_hook)
         """Gives the values of msgpack's extension types in `message.value`; None: `msgpack.ExtType`."""
         self._invalid_text = parameters.invalid_text(invalid_text)
@@ -191,7 +189,7 @@ class Client:
         connection. Cancelled while it waits, it has sent nothing. Raises TypeError or ValueError for what
         cannot be a message, ConnectionError if there is no connection, or it has ended.
         """
-        await self.send_packed(self._framing.pack(value, self._default))
+        await self.send_packed(self.framing.pack(value, self._default))
 
     async def send_packed(self, payload: bytes | bytearray | memoryview) -> None:
         """Sends `payload` as it is, in the msgpack modes exactly one packed object. Otherwise like `send`."""
@@ -368,7 +366,7 @@ class Client:
     # --- connecting
 
     def _splitter(self) -> Splitter:
-        return self._framing.splitter(self._max_message, self._invalid_text)
+        return self.framing.splitter(self._max_message, self._invalid_text)
 
     async def _dial(self) -> None:
         """Connects; with `reconnect` tries until it can."""

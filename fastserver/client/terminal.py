@@ -18,22 +18,21 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from fastserver.client.client import LINGER, Client, connect
 from fastserver.client.connection import why
 from fastserver.config.config import DEFAULT_HOST, DEFAULT_PORT
 from fastserver.config.setting import MIB
 from fastserver.errors import ConfigError, FrameError
-from fastserver.framing import FRAMINGS, Message
-from fastserver.framing.jsonvalue import decode, from_json, to_json
+from fastserver.framing import FRAMINGS, Framing, Message
+from fastserver.framing.registry import DEFAULT_MODE, Mode
 from fastserver.log.complaint import complain
-from fastserver.log.escape import escape
-
-if TYPE_CHECKING:
-    from fastserver.framing.registry import Mode
 
 DEFAULT_ADDRESS: Final = f"{DEFAULT_HOST}:{DEFAULT_PORT}"
+TEXT: Final = FRAMINGS["lines"]
+"""The framing of standard input and output."""
+
 WAIT: Final = 1.0  # seconds: enough for an answer, short enough for a script
 CHUNK: Final = 64 * 1024  # bytes read from standard input at once
 JSON_GROWTH: Final = 6  # a byte of a payload is at most so many of JSON text (\u0000)
@@ -45,7 +44,7 @@ _T = TypeVar("_T")
 
 
 async def terminal(
-    address: str = DEFAULT_ADDRESS, mode: str = "lines", max_message: int = MIB, wait: float | None = None
+    address: str = DEFAULT_ADDRESS, mode: str = DEFAULT_MODE, max_message: int = MIB, wait: float | None = None
 ) -> int:
     """Connects standard input and output to the server at `address` and gives the exit code.
 
@@ -63,7 +62,7 @@ async def terminal(
         complain("standard output is closed")
         return 1
     try:
-        client = connect(address, mode=cast("Mode", mode), max_message=max_message, invalid_text="pass")
+        client = connect(address, mode=cast(Mode, mode), max_message=max_message, invalid_text="pass")
     except ConfigError as error:
         complain(str(error))
         return 2
@@ -155,9 +154,8 @@ class _Source:
 
     def __init__(self, client: Client, max_message: int) -> None:
         self._client = client
-        self._splitter = FRAMINGS["lines"].splitter(
-            max_message if client.mode == "lines" else JSON_GROWTH * max_message + CHUNK
-        )
+        limit = max_message if client.framing is TEXT else JSON_GROWTH * max_message + CHUNK
+        self._splitter = TEXT.splitter(limit)
         self._lines = 0
         self.refused = 0  # lines that could not be sent
 
@@ -183,7 +181,7 @@ class _Source:
             raise _Failure(f"standard input, line {self._lines + 1}: {error}") from None
 
     async def _pass_on(self, lines: bytes, count: int) -> None:
-        if self._client.mode == "lines":
+        if self._client.framing is TEXT:
             self._lines += count
             if count:
                 await self._client.send_frames(lines)
@@ -191,11 +189,9 @@ class _Source:
         for line in self._splitter.messages(lines, None):
             self._lines += 1
             try:
-                text = line.payload.decode()
+                text = line.payload.decode("utf-8", "surrogateescape")
                 if text.strip():
-                    await self._client.send(from_json(text))
-            except UnicodeDecodeError as error:
-                self._refuse(f"not UTF-8 at byte {error.start + 1}")
+                    await self._client.send(self._client.framing.parse(text))
             except ValueError as error:
                 self._refuse(str(error))
 
@@ -206,7 +202,7 @@ class _Source:
 
 async def _receive(client: Client) -> bool:
     """Prints what the client receives to the end of its stream; False if nobody reads it any more."""
-    show = _show(client.mode)
+    show = _show(client.framing)
     while batch := await client.receive_batch():
         try:
             await _threaded(partial(_write, sys.stdout.fileno(), b"".join(map(show, batch))))
@@ -217,12 +213,10 @@ async def _receive(client: Client) -> bool:
     return True
 
 
-def _show(mode: str) -> Callable[[Message[Any]], bytes]:
-    if mode != "lines":
-        return lambda message: f"{to_json(decode(message.payload))}\n".encode()
-    if sys.stdout.isatty():
-        return lambda message: f"{escape(message.payload)}\n".encode()
-    return lambda message: message.frame
+def _show(framing: Framing) -> Callable[[Message[Any]], bytes]:
+    if framing is TEXT and not sys.stdout.isatty():
+        return lambda message: message.frame
+    return lambda message: f"{framing.show(message.payload)}\n".encode()
 
 
 async def _chunks() -> AsyncIterator[bytes]:

@@ -10,6 +10,7 @@ from fastserver.client.address import Address
 from fastserver.config.config import DEFAULT_HOST, DEFAULT_PORT, SETTINGS
 from fastserver.config.setting import Setting
 from fastserver.errors import ConfigError
+from fastserver.framing.registry import DEFAULT_MODE
 from fastserver.load.mix import Mix, writes
 from fastserver.load.stamp import MOST
 from fastserver.load.wire import WIRES, Wire
@@ -36,7 +37,7 @@ class Plan:
     """One load. Raises `ConfigError` for a value, or values together, that are not allowed."""
 
     address: Address = Address(DEFAULT_HOST, DEFAULT_PORT)  # noqa: RUF009 - it is frozen
-    wire: Wire = WIRES["lines"]
+    wire: Wire = WIRES[DEFAULT_MODE]
     publishers: int = _setting(LOAD, 1, "Connections that publish.", unit="connections", low=1, high=100_000)
     subscribers: int = _setting(
         LOAD, 10, "Connections that receive what the publishers send.", unit="connections", low=1, high=100_000

@@ -1,7 +1,7 @@
 """How a server is spoken to: what the load has to know of a protocol, and nothing of sockets.
 
 A server of another kind takes one subclass of `Wire` at the top level of a module that can be imported, since the
-processes of the load get it pickled. The three framings of our own server are `WIRES`.
+processes of the load get it pickled. The wires of our own server are `WIRES`, one for each of its framings.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from typing import Final
 from fastserver.config.listener import Role
 from fastserver.config.setting import GIB
 from fastserver.framing import FRAMINGS
+from fastserver.framing.bytescodec import BYTES
+from fastserver.framing.registry import DEFAULT_MODE
 
-__all__ = ["FILL", "SMALLEST", "WIRES", "Cut", "LinesWire", "MsgpackStreamWire", "MsgpackWire", "Role", "Wire"]
-
-FILL: Final = b"x"
-"""What payloads are filled with."""
+__all__ = ["SMALLEST", "WIRES", "Cut", "FramingWire", "Role", "Wire"]
 
 SMALLEST: Final = 8
 """Bytes of the smallest payload: the stamp that says whose and which it is, and a msgpack header."""
@@ -57,7 +56,7 @@ class Wire:
 
     def payload(self, size: int, stamp: bytes = b"") -> bytes:
         """A payload of exactly `size` bytes (at least `SMALLEST`) that ends with `stamp`, at most 6 printable ones."""
-        return stamp.rjust(size, FILL)
+        return BYTES.sized(size, stamp)
 
     def publish(self, payload: bytes) -> bytes:
         """What a sender sends for it."""
@@ -73,56 +72,22 @@ class Wire:
 
 
 @dataclass(frozen=True)
-class LinesWire(Wire):
-    """Lines that end with LF; `end` may be b"\\r\\n"."""
+class FramingWire(Wire):
+    """The wire of a server that speaks one of our framings, which is `mode`."""
 
-    name: str = "lines"
-    end: bytes = b"\n"
-
-    def publish(self, payload: bytes) -> bytes:
-        return payload + self.end
-
-    def cut(self) -> Cut:
-        return _cut("lines")
-
-
-@dataclass(frozen=True)
-class MsgpackStreamWire(Wire):
-    """Msgpack objects back to back. A payload is one `bin` object, its header included in its size."""
-
-    name: str = "msgpack-stream"
+    name: str = DEFAULT_MODE
+    mode: str = DEFAULT_MODE
 
     def payload(self, size: int, stamp: bytes = b"") -> bytes:
-        for code, width in ((0xC4, 1), (0xC5, 2), (0xC6, 4)):
-            length = size - 1 - width
-            if length < 1 << 8 * width:
-                return bytes([code]) + length.to_bytes(width, "big") + stamp.rjust(length, FILL)
-        raise ValueError(f"a payload of {size} bytes is too long")
+        return FRAMINGS[self.mode].codec.sized(size, stamp)
 
     def publish(self, payload: bytes) -> bytes:
-        return payload
+        return FRAMINGS[self.mode].frame(payload)
 
     def cut(self) -> Cut:
-        return _cut("msgpack-stream")
+        splitter = FRAMINGS[self.mode].splitter(GIB)
+        return lambda data: [message.payload for message in splitter.messages(splitter.feed(data), None)]
 
 
-@dataclass(frozen=True)
-class MsgpackWire(MsgpackStreamWire):
-    """The same with a 4-byte big-endian length before each."""
-
-    name: str = "msgpack"
-
-    def publish(self, payload: bytes) -> bytes:
-        return len(payload).to_bytes(4, "big") + payload
-
-    def cut(self) -> Cut:
-        return _cut("msgpack")
-
-
-def _cut(mode: str) -> Cut:
-    splitter = FRAMINGS[mode].splitter(GIB)
-    return lambda data: [message.payload for message in splitter.messages(splitter.feed(data), None)]
-
-
-WIRES: Final[dict[str, Wire]] = {wire.name: wire for wire in (LinesWire(), MsgpackWire(), MsgpackStreamWire())}
-"""Those of our own server, by the name of the framing."""
+WIRES: Final[dict[str, Wire]] = {mode: FramingWire(mode, mode=mode) for mode in FRAMINGS}
+"""The wires of our own server, by the names of its framings."""

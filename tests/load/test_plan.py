@@ -12,7 +12,7 @@ from fastserver.load.link import Link
 from fastserver.load.mix import Mix, writes
 from fastserver.load.pace import BURST, FixedRate, FlatOut, Lockstep
 from fastserver.load.plan import Plan
-from fastserver.load.wire import WIRES, LinesWire
+from fastserver.load.wire import WIRES, FramingWire
 
 LINES = WIRES["lines"]
 
@@ -47,7 +47,7 @@ def test_who_is_there() -> None:
     all_to_all = Plan(all_to_all=5)
     assert (all_to_all.senders, all_to_all.receivers, all_to_all.connections, all_to_all.hearers) == (5, 5, 5, 4)
     assert Plan(all_to_all=5, echo=True).hearers == 5
-    apart = Plan(wire=LinesWire(both=False), all_to_all=5)
+    apart = Plan(wire=FramingWire(both=False), all_to_all=5)
     assert (apart.senders, apart.receivers, apart.connections, apart.hearers) == (5, 5, 10, 5)
 
 

@@ -13,7 +13,7 @@ from fastserver.load.plan import Plan
 from fastserver.load.result import Result
 from fastserver.load.run import run
 from fastserver.load.stamp import LENGTH
-from fastserver.load.wire import Cut, LinesWire, Role
+from fastserver.load.wire import Cut, FramingWire, Role
 
 SIZE = 64
 """Of the messages that a server may treat badly; those of other sizes come before the run."""
@@ -60,7 +60,7 @@ async def measure(server: Callable[[Reader, Writer], object], plan: Callable[[st
 
 
 @dataclass(frozen=True)
-class GreetedWire(LinesWire):
+class GreetedWire(FramingWire):
     """A protocol with everything: a greeting of varying length, other bytes for receivers, answers, pings."""
 
     name: str = "greeted"
