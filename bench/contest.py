@@ -8,20 +8,18 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from fastserver.load.errors import LoadError
+from fastserver.load.processor import halves, processor_time, running_on
 from fastserver.load.wire import Wire
 
-PROCESSORS: Final = frozenset(os.sched_getaffinity(0))
-ALONE: Final = len(PROCESSORS) > 1
-SERVER: Final = {min(PROCESSORS)} if ALONE else PROCESSORS
-"""Where every server runs, the load runs on the others."""
-LOAD: Final = PROCESSORS - SERVER if ALONE else PROCESSORS
+SERVER, LOAD = halves()
+"""Where every server runs, and where the load runs."""
 CACHING: Final = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
 """Python programs have their bytecode cached, as those that are installed have."""
 DEADLINE: Final = 20.0
@@ -88,8 +86,7 @@ class Running:
 
     def processor_time(self) -> float:
         """Seconds of processor time of all its threads, those that ended too."""
-        # The clock that clock_getcpuclockid(3) gives for another process; in ns, where /proc has 10 ms.
-        return time.clock_gettime((~self.process.pid << 3) | 2)
+        return processor_time(self.process.pid)
 
     def resident(self) -> int:
         """Bytes of memory it has resident."""
@@ -158,15 +155,9 @@ def running(contestant: Contestant) -> Iterator[Running]:
             server.stop()
 
 
-@contextmanager
-def away_from_servers() -> Iterator[None]:
+def away_from_servers() -> AbstractContextManager[None]:
     """This process runs where the servers do not."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, LOAD)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
+    return running_on(LOAD)
 
 
 def free_port() -> int:

@@ -12,7 +12,7 @@ from typing import Any
 
 from charts import charts
 from comparison import Outcome
-from contest import ALONE, Contestant
+from contest import LOAD, SERVER, Contestant
 from measures import Measure, Section
 from tables import summary, tables
 
@@ -73,5 +73,5 @@ def _machine() -> str:
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
             model = line.partition(":")[2].strip()
-    where = "server and load on a processor each" if ALONE else "server and load on one processor"
+    where = "server and load on a processor each" if SERVER != LOAD else "server and load on one processor"
     return f"{model}, Linux {platform.release()}, CPython {platform.python_version()}; {where}"

@@ -45,7 +45,7 @@ class Shape:
             check=None,
             processes=1,
             pid=server.process.pid,
-            processors=frozenset(LOAD),
+            processors=LOAD,
             **everyone,
             **more,
         )

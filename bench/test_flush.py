@@ -5,57 +5,13 @@ pytest bench/test_flush.py --benchmark-enable
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any, cast
-
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
-
-from fastserver import Config, Server
-from fastserver.peers.peer import Peer
+from support.simulation import Simulation
 
 
-class Loop:
-    """Runs what is due soon when told."""
-
-    def __init__(self) -> None:
-        self._soon: list[tuple[Any, tuple[Any, ...]]] = []
-
-    def time(self) -> float:
-        return 0.0
-
-    def call_later(self, *_: Any) -> None:
-        return None
-
-    def call_soon(self, call: Any, *arguments: Any) -> None:
-        self._soon.append((call, arguments))
-
-    def tick(self) -> None:
-        soon, self._soon = self._soon, []
-        for call, arguments in soon:
-            call(*arguments)
-
-
-class Transport:
-    """Takes everything and does nothing."""
-
-    def set_write_buffer_limits(self, high: int, low: int) -> None:
-        pass
-
-    def get_extra_info(self, name: str) -> Any:
-        return {"peername": ("127.0.0.1", 1), "socket": self}[name]
-
-    def fileno(self) -> int:
-        return -1
-
-    def write(self, data: bytes) -> None:
-        pass
-
-    def writelines(self, parts: Any) -> None:
-        pass
-
-    def is_closing(self) -> bool:
-        return False
+def take_all(_: object) -> None:
+    """In the place of a transport's `write`: what is written is gone at once, and costs nothing."""
 
 
 @pytest.mark.parametrize(
@@ -65,13 +21,12 @@ class Transport:
 )
 def test_publish_and_flush(benchmark: BenchmarkFixture, senders: int, peers: int, messages: int) -> None:
     """64-byte lines from `senders` of `peers`, that many in one read of each, in one tick."""
-    server = Server(Config(log_messages=0))
-    loop = Loop()
-    server.attach(cast(asyncio.AbstractEventLoop, loop))
+    simulation = Simulation(log_messages=0)
+    loop = simulation.loop
     connected = []
     for _ in range(peers + (senders == 1)):
-        peer = Peer(server, server.splitter())
-        peer.connection_made(cast(asyncio.Transport, Transport()))
+        peer, transport = simulation.connect()
+        transport.write = transport.writelines = take_all  # type: ignore[method-assign]
         connected.append(peer)
     chunk = (b"x" * 63 + b"\n") * messages
     sending = connected[:senders]

@@ -1,4 +1,4 @@
-"""What a load is asked to do, and what cannot be asked; mixes of sizes; when writes are due."""
+"""What a load is asked to do, and what cannot be asked."""
 
 from __future__ import annotations
 
@@ -7,14 +7,8 @@ from typing import Any
 import pytest
 
 from fastserver.errors import ConfigError
-from fastserver.load.board import HEARD, OWED, Board, shared
-from fastserver.load.link import Link
-from fastserver.load.mix import Mix, writes
-from fastserver.load.pace import BURST, FixedRate, FlatOut, Lockstep
 from fastserver.load.plan import Plan
-from fastserver.load.wire import WIRES, FramingWire
-
-LINES = WIRES["lines"]
+from fastserver.load.wire import FramingWire
 
 
 @pytest.mark.parametrize(
@@ -49,80 +43,3 @@ def test_who_is_there() -> None:
     assert Plan(all_to_all=5, echo=True).hearers == 5
     apart = Plan(wire=FramingWire(both=False), all_to_all=5)
     assert (apart.senders, apart.receivers, apart.connections, apart.hearers) == (5, 5, 10, 5)
-
-
-def test_a_mix() -> None:
-    """The shares are kept in every round, and each size is spread over it."""
-    mix = Mix("64:80, 1KiB:20")
-    assert mix.cycle == (64, 64, 1024, 64, 64)
-    assert str(mix) == "64 B (80 %), 1 KiB (20 %)"
-    assert str(Mix("100")) == "100 B"
-    assert mix.delivered(LINES) == (4 * 65 + 1025) / 5
-
-
-def test_writes_go_on_where_the_last_ended() -> None:
-    built = writes(LINES, Mix("64:2,100:1"), 2)
-    frames = {size: LINES.publish(LINES.payload(size)) for size in (64, 100)}
-    cycle = Mix("64:2,100:1").cycle
-    assert b"".join(write.data for write in built) == b"".join(frames[size] for size in cycle * 2)
-    assert [write.delivered for write in built] == [len(write.data) for write in built]
-    assert len(built) == 3
-
-
-class Links:
-    """Two publishers that send all they are offered at once."""
-
-    def __init__(self) -> None:
-        self.links: list[Any] = [FakeLink(0), FakeLink(1)]
-        self.offered = [0, 0]
-
-    def offer(self, link: Link, count: int) -> None:
-        self.offered[link.number] += count
-
-
-class FakeLink:
-    def __init__(self, number: int) -> None:
-        self.number = number
-        self.queued = False
-
-
-def test_fixed_rate_forgets_nothing() -> None:
-    """Whenever it is asked, all that was due by then has been offered, each publisher in its turn."""
-    crowd = Links()
-    plan = Plan(publishers=2, batch=5, rate=1000.0)  # a write each 5 ms
-    rate = FixedRate(plan, 1000.0, 7_000_000_000, crowd.links, crowd.offer)
-    assert rate.grant(6_999_999_999) == 0.0  # so near that it would wake late
-    assert crowd.offered == [0, 0]
-    assert rate.grant(7_000_000_000) == pytest.approx(0.0049)
-    assert crowd.offered == [1, 0]
-    rate.grant(7_100_000_000)  # 100 ms late
-    assert crowd.offered == [11, 10]
-    assert rate.due(0, 10) == 7_100_000_000
-    assert rate.due(1, 9) == 7_095_000_000
-
-
-def test_flat_out_stays_near_the_receivers() -> None:
-    crowd, board = Links(), Board(shared(1))
-    plan = Plan(publishers=2, subscribers=2, processes=1)
-    pace = FlatOut(plan, 65, board, crowd.links, crowd.offer)
-    assert pace.grant(0) == 0.0
-    assert crowd.offered == [BURST, BURST]
-    board.mine[OWED] = 2**20
-    assert pace.grant(0) > 0
-    assert crowd.offered == [BURST, BURST]
-    board.mine[HEARD] = 2**19 + 1
-    crowd.links[0].queued = True
-    pace.grant(0)
-    assert crowd.offered == [BURST, 2 * BURST]
-
-
-def test_lockstep_waits_for_all() -> None:
-    crowd, board = Links(), Board(shared(1))
-    pace = Lockstep(board, crowd.links, crowd.offer)
-    pace.grant(0)
-    board.mine[OWED], board.mine[HEARD] = 130, 129
-    pace.grant(0)
-    assert crowd.offered == [1, 1]
-    board.mine[HEARD] = 130
-    pace.grant(0)
-    assert crowd.offered == [2, 2]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -15,14 +13,11 @@ from support.small_server import Reader, Writer, small_server
 
 from fastserver.client.address import Address
 from fastserver.errors import ConfigError
-from fastserver.load.board import OVER, Board, shared
-from fastserver.load.counting import Counting
 from fastserver.load.errors import LoadError
-from fastserver.load.link import Link
 from fastserver.load.plan import Plan
 from fastserver.load.result import Check, Result
 from fastserver.load.run import Progress, run
-from fastserver.load.wire import WIRES, Role
+from fastserver.load.wire import WIRES
 
 SHORT = {"duration": 0.2, "check": 0.2, "patience": 0.3}
 
@@ -338,29 +333,3 @@ def test_stop(serve: Serve) -> None:
 def test_no_such_process() -> None:
     with pytest.raises(ConfigError, match=r"^--pid: 4194304 is not allowed: there is no such process; "):
         run(Plan(pid=2**22))
-
-
-def test_what_came_before_a_write_failed_counts() -> None:
-    """A connection that the server has closed is read to its end, though it is sending that meets it."""
-
-    class Traffic(Counting):
-        def _lose(self, link: Link) -> None:
-            super()._lose(link)
-            self.board.orders[OVER] = 1
-
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        host, port = listening.getsockname()
-        ours = socket.create_connection((host, port))
-        theirs, _ = listening.accept()
-        control, other = socket.socketpair()
-        with ours, control, other:
-            plan = Plan(Address(host, port), WIRES["lines"], all_to_all=2, check=None)
-            link = Link((socket.AF_INET, (host, port)), 0, Role.BOTH, plan.wire, ours)
-            start = time.monotonic_ns()
-            traffic = Traffic(plan, Board(shared(2)), [link], control.fileno(), start)
-            theirs.sendall(b"x" * 650)
-            ours.send(b"never read")
-            theirs.recv(1)
-            theirs.close()
-            traffic.run(start, start + 10_000_000_000)
-            assert link.heard == 650

@@ -1,17 +1,14 @@
-"""The wires of our own framings, and pings, which any wire may have."""
+"""The wires of our own framings."""
 
 from __future__ import annotations
 
 import pickle
-import socket
 
 import pytest
-from support.load_servers import GreetedWire
 
 from fastserver.framing import FRAMINGS
-from fastserver.load.link import Link
-from fastserver.load.stamp import LENGTH, MOST, stamp, stamped
-from fastserver.load.wire import SMALLEST, WIRES, Role
+from fastserver.load.stamp import stamp
+from fastserver.load.wire import SMALLEST, WIRES
 
 SIZES = [SMALLEST, 9, 64, 257, 258, 259, 260, 65_537, 65_538, 65_539, 70_000]
 
@@ -41,26 +38,3 @@ def test_streams_are_cut_into_payloads(mode: str) -> None:
     stream = b"".join(wire.deliver(payload) for payload in payloads)
     cut = wire.cut()
     assert [payload for place in range(len(stream)) for payload in cut(stream[place : place + 1])] == payloads
-
-
-def test_stamps() -> None:
-    for number in (0, 1, 35, 36, 123_456_789, MOST - 1):
-        assert len(stamp(number)) == LENGTH
-        assert stamped(b"anything" + stamp(number)) == number
-    for wrong in (b"", b"00001", b"+00001", b" 00001", b"00_001", b"00000A", b"00001\xc3"):
-        assert stamped(wrong) == -1
-
-
-def test_pings_however_they_are_cut() -> None:
-    """They are taken out and answered, what only begins like one stays."""
-    stream = b"PING\r\nMSG 1 a\nPING\r\nPING\r\nMSG 4 PING\nPI\nPING\r\nMSG 1 b\n"
-    for size in (1, 2, 3, 5, 100):
-        ours, theirs = socket.socketpair()
-        link = Link((socket.AF_UNIX, ""), 0, Role.RECEIVE, GreetedWire())
-        link.socket.close()
-        link.socket = ours
-        parts = [link.without_pings(stream[place : place + size]) for place in range(0, len(stream), size)]
-        assert b"".join(parts) == stream.replace(b"PING\r\n", b"")
-        ours.close()
-        assert theirs.makefile("rb").read() == b"PONG\n" * 4
-        theirs.close()
