@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
-import sys
 from typing import Any
 
 import pytest
@@ -14,7 +12,6 @@ from fastserver import CloseReason, Config, ConfigError
 from fastserver.config.headroom import least_memory as least
 from fastserver.config.listener import Role
 from fastserver.fanout.pause import Pause
-from fastserver.kernel import silence
 from fastserver.limits.memory import Held
 from fastserver.peers.peer import Peer
 
@@ -225,16 +222,3 @@ def test_nothing_is_kept_of_those_that_are_gone() -> None:
         peer.abort()
     simulation.loop.tick()
     assert not simulation.server.memory._seen
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="the system does not tell")
-def test_silence_of_a_connection() -> None:
-    listening = socket.create_server(("127.0.0.1", 0))
-    with listening, socket.create_connection(listening.getsockname()) as one, listening.accept()[0] as other:
-        one.sendall(b"xy")
-        other.recv(1)
-        assert silence(other.fileno()) == 0  # who has been heard only in part is not silent
-        other.recv(1)
-        while not silence(other.fileno()):
-            pass
-    assert silence(-1) == 0.0

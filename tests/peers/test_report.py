@@ -1,0 +1,77 @@
+"""The report."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.simulation import Simulation, Transport
+
+from fastserver.peers.peer import Peer
+from fastserver.peers.rounds import AT_ONCE
+
+MANY = 3 * AT_ONCE + 50
+
+
+class Turns:
+    """A loop's timer that notes how many calls of something were made in the longest turn of the loop."""
+
+    def __init__(self, simulation: Simulation, monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> None:
+        self.calls = self.longest = 0
+        whole, timer = getattr(owner, name), simulation.loop.call_later
+
+        def counted(*arguments: Any) -> Any:
+            self.calls += 1
+            self.longest = max(self.longest, self.calls)
+            return whole(*arguments)
+
+        def call_later(delay: float, call: Callable[..., object], *arguments: Any) -> Any:
+            def turn() -> None:
+                self.calls = 0
+                call(*arguments)
+
+            return timer(delay, turn)
+
+        monkeypatch.setattr(owner, name, counted)
+        monkeypatch.setattr(simulation.loop, "call_later", call_later)
+        simulation.server.attach(simulation.loop)  # type: ignore[arg-type]
+
+
+def crowd(simulation: Simulation, room: int = 1 << 40) -> list[tuple[Peer, Transport]]:
+    return [simulation.connect(room) for _ in range(MANY)]
+
+
+def test_report(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    simulation = Simulation(message_timeout=None, log_messages=0)
+    turns = Turns(simulation, monkeypatch, Peer, "figures")
+    peers = crowd(simulation, room=0)
+    sender, _ = simulation.connect()
+    for _ in range(3):
+        sender.data_received(b"x" * 9 + b"\n")
+        simulation.loop.tick()
+    peers[7][1].give_room(25)
+    with caplog.at_level(logging.INFO, "fastserver"):
+        simulation.server.report()
+        assert "report:" not in caplog.text
+        peers[MANY - 1][1].reset()  # one that leaves before it is looked at, and one after
+        peers[0][1].reset()
+        simulation.connect()  # and one that comes
+        simulation.loop.tick()
+        simulation.loop.advance(0.0)
+    first, *others = [record.getMessage() for record in caplog.records if "report:" in record.getMessage()]
+    assert first == (
+        f"report: {MANY + 1} peers connected, {MANY + 1} since start, 3 messages (30 bytes) in, 2 messages (25 bytes) "
+        f"out, {3 * (MANY - 1) - 2} pending, 3 dropped, 0 connections refused"
+    )
+    assert len(others) == 100
+    assert 0 < turns.longest <= AT_ONCE + 100
+
+
+def test_report_of_few_is_written_at_once(caplog: pytest.LogCaptureFixture) -> None:
+    simulation = Simulation(message_timeout=None)
+    simulation.connect()
+    with caplog.at_level(logging.INFO, "fastserver"):
+        simulation.server.report()
+    assert "report: 1 peers connected" in caplog.text
