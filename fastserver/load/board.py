@@ -9,29 +9,29 @@ from typing import Any, Final
 SPAWN: Final[SpawnContext] = get_context("spawn")
 """Fresh processes: nothing of the program that measures is in them, its threads and sockets least of all."""
 
-# What each process says of itself. Bytes are those that receivers get, all receivers together unless it says one.
+# The numbers of one process. Bytes are as delivered, for all receivers together unless one is named.
 MESSAGES: Final = 0  # sent
-PUBLISHED: Final = 1  # bytes that one receiver is to get for them
-OWED: Final = 2  # bytes that all are to get for them
-HEARD: Final = 3  # bytes that its own receivers got
+PUBLISHED: Final = 1  # bytes that one receiver is to get for these messages
+OWED: Final = 2  # bytes that all receivers are to get for these messages
+HEARD: Final = 3  # bytes that the receivers of this process got
 WRITTEN_OFF: Final = 4  # bytes that will not come any more
-HEARD_AT: Final = 5  # when something was heard last, nanoseconds of the monotonic clock
-RECEIVERS: Final = 6  # its connections that hear, without those that were closed
-SENDERS: Final = 7  # its connections that publish, without those that were closed
-CLOSED: Final = 8  # connections of its own that the server closed
-REACHED: Final = 9  # receivers that have heard a first probe
-SETTLED: Final = 10  # receivers that have heard the last probe
-DONE: Final = 11  # 1 once it has sent all that it will
-DUE: Final = 12  # deliveries that its messages are to become
+HEARD_AT: Final = 5  # when a receiver last got something, nanoseconds of the monotonic clock
+RECEIVERS: Final = 6  # open connections that receive
+SENDERS: Final = 7  # open connections that publish
+CLOSED: Final = 8  # connections that the server closed
+REACHED: Final = 9  # receivers that got a first probe
+SETTLED: Final = 10  # receivers that got the last probe
+DONE: Final = 11  # 1 once everything is sent
+DUE: Final = 12  # deliveries expected of these messages
 _COUNT: Final = 13
-# What is said to all of them: 0 or 1.
+# Orders to all processes: 0 or 1.
 STOP: Final = 0  # send no more
 OVER: Final = 1  # go no further
 _ORDERS: Final = 2
 
 
 class Board:
-    """A view on what `shared` gave. `mine` are the numbers of process `index`, `orders` what is said to all."""
+    """A view of the memory that `shared` made: `mine` has the numbers of process `index`, `orders` those for all."""
 
     def __init__(self, memory: Any, index: int = 0) -> None:
         numbers = memoryview(memory).cast("B").cast("q")
@@ -40,20 +40,20 @@ class Board:
         self.mine = self._numbers[index * _COUNT : (index + 1) * _COUNT]
 
     def total(self, name: int) -> int:
-        """The sum of what all processes say."""
+        """The sum of a number over all processes."""
         return sum(self._numbers[name::_COUNT])
 
     def latest(self, name: int) -> int:
-        """The greatest of what all processes say."""
+        """The maximum of a number over all processes."""
         return max(self._numbers[name::_COUNT])
 
     @property
     def outstanding(self) -> int:
-        """Bytes that receivers have yet to hear, as far as they can come at all."""
+        """Bytes that receivers are still to get, without those written off."""
         return self.total(OWED) - self.total(HEARD) - self.total(WRITTEN_OFF)
 
     def clear(self) -> None:
-        """For another run."""
+        """Set all numbers to 0, for another run."""
         for numbers in (self._numbers, self.orders):
             for place in range(len(numbers)):
                 numbers[place] = 0

@@ -1,4 +1,4 @@
-"""The run that looks at every message: did each arrive once, in order and unchanged, and how long did it take?"""
+"""The run that checks every message: that it arrived once, in order and unchanged, and how long it took."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from fastserver.load.wire import Cut
 
 @dataclass
 class Findings(Tally):
-    """What else there is to say after a checking run."""
+    """The counts after a checking run."""
 
     latency: dict[int, int] = field(default_factory=lambda: defaultdict(int))  # deliveries by microseconds
     late: dict[int, int] = field(default_factory=lambda: defaultdict(int))  # writes by microseconds after their time
     arrived: int = 0  # messages that a receiver got for the first time
-    reordered: int = 0  # of them, those that came after a later one of their sender
+    reordered: int = 0  # those of them that came after a later message of their sender
     duplicated: int = 0  # messages that a receiver got again
-    foreign: int = 0  # what came and is none of this run, or no longer what was sent
+    foreign: int = 0  # messages that are not of this run, or were changed
 
     def add(self, other: Tally) -> None:
         super().add(other)
@@ -41,14 +41,14 @@ class Findings(Tally):
 
 
 class Hearing:
-    """What one receiver has heard so far, of each publisher."""
+    """What one receiver has got so far of each publisher."""
 
     __slots__ = ("cut", "expected", "missing")
 
     def __init__(self, cut: Cut) -> None:
         self.cut = cut
         self.expected: dict[int, int] = {}  # the next message of each publisher
-        self.missing: set[int] = set()  # those passed over, by their numbers in the run
+        self.missing: set[int] = set()  # messages passed over, by their numbers in the run
 
 
 class Checking(Traffic):
@@ -70,7 +70,7 @@ class Checking(Traffic):
         self._hearing = {link.number: Hearing(wire.cut()) for link in links if link.role.receives}
         for link in links:
             if self._deaf(link):
-                self._hearing[link.number].expected[link.number] = MOST  # its own message is one too many
+                self._hearing[link.number].expected[link.number] = MOST  # its own messages are not to come back
         self._most = most(plan, rate)
         self.pace = FixedRate(plan, rate, start, [link for link in links if link.role.sends], self.offer)
 
@@ -93,7 +93,7 @@ class Checking(Traffic):
             now = time.monotonic_ns()
             try:
                 payloads = hearing.cut(data)
-            except ValueError:  # from here on nothing can be said of this stream
+            except ValueError:  # the rest of this stream cannot be judged
                 self.tally.foreign += 1
                 hearing.cut = lambda data: []
             else:
@@ -125,6 +125,6 @@ class Checking(Traffic):
 
 
 def most(plan: Plan, rate: float) -> int:
-    """More messages than there can be in a checking run at so many a second; below what can be told apart."""
+    """An upper bound for the messages of a checking run at `rate` a second, at most what stamps can tell apart."""
     assert plan.check is not None
     return min(MOST, int(plan.check * rate) + 2 * plan.batch * plan.senders)

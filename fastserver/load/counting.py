@@ -1,4 +1,4 @@
-"""The run that measures throughput: bytes are counted, nothing is looked at."""
+"""The run that measures throughput: bytes are counted, messages are not looked at."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ DISCARD: Final = getattr(socket, "MSG_TRUNC", 0) if sys.platform == "linux" else
 
 
 class Counting(Traffic):
-    """Sends writes built in advance, and divides what arrived by what is known to be the length of a frame."""
+    """Sends writes built in advance, and divides the bytes that arrived by the known length of a frame."""
 
     def __init__(self, plan: Plan, board: Board, links: Sequence[Link], control: int, start: int) -> None:
         super().__init__(plan, board, links, control)

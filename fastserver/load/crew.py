@@ -1,4 +1,4 @@
-"""The processes of a load, led through its runs."""
+"""The processes of a load, and the parent that leads them through its runs."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ from fastserver.load.wire import Role
 from fastserver.load.worker import Order, work
 
 TICK: Final = 0.01
-"""Seconds after which to look how far the processes are."""
+"""Seconds between looks at the numbers of the processes."""
 SHOWN: Final = 0.2
-"""Seconds after which to tell of it."""
+"""Seconds between calls of `progress`."""
 LEAD: Final = 0.02
-"""Seconds between saying when to begin and then: all processes have to hear of it."""
+"""Seconds between the order to begin and the beginning: all processes have to get the order."""
 LEAST: Final = 1_000_000
 """Nanoseconds that a run takes at least, even if it is stopped before it begins."""
 ENDED: Final = "a process of the load has ended"
@@ -55,7 +55,7 @@ class Progress:
     seconds: float = 0.0
     of: float = 0.0
     messages_per_second: float = 0.0
-    """Since the last one."""
+    """Since the last progress."""
     deliveries_per_second: float = 0.0
 
 
@@ -108,7 +108,7 @@ class Crew:
     def take_part(
         self, order: Order, seconds: float, begun: Callable[[], None], ended: Callable[[], None]
     ) -> tuple[Tally, float]:
-        """One run: what it found, and how many seconds it took. Raises `LoadError`, `CalledOff` if it never began."""
+        """One run: its counts, and its length in seconds. Raises `LoadError`, or `CalledOff` if it never began."""
         board = self._board
         board.clear()
         self._progress(Progress("connecting"))
@@ -129,7 +129,7 @@ class Crew:
         return tallies[0], (max(sent, board.latest(HEARD_AT)) - start) / 1e9
 
     def total(self, name: int) -> int:
-        """That number of the last run, of all processes together."""
+        """The number `name` of the board after the last run, all processes together."""
         return self._board.total(name)
 
     def _probe(self) -> None:
@@ -145,7 +145,7 @@ class Crew:
             prober.close()
 
     def _watch(self, step: str, start: int, end: int) -> int:
-        """Wait until everything was sent and heard; when sending ended."""
+        """Wait until everything was sent and received; gives when sending ended (nanoseconds of the monotonic clock)."""
         board, patience = self._board, self.plan.patience * 1e9
         shown_at, shown = start, (0, 0)
         heard, heard_at = 0, start
@@ -163,7 +163,7 @@ class Crew:
                 return end
             if quiet and board.outstanding > 0:
                 board.mine[WRITTEN_OFF] += board.outstanding
-            if quiet and now - end > patience:  # someone cannot even send what it began
+            if quiet and now - end > patience:  # some process cannot even finish its write
                 return end
             if now - shown_at > SHOWN * 1e9:
                 sent = (board.total(MESSAGES), heard)
@@ -195,7 +195,7 @@ class Crew:
             raise LoadError(ENDED) from None
 
     def _answers(self, meanwhile: Callable[[], None]) -> list[Any]:
-        """What each process answers; calls `meanwhile` again and again. Raises `LoadError` if an answer is one."""
+        """The answers of all processes; `meanwhile` is called repeatedly. Raises `LoadError` if an answer is one."""
         answers: dict[Connection, Any] = {}
         while len(answers) < len(self._controls):
             for control in wait([one for one in self._controls if one not in answers], timeout=TICK):
@@ -212,7 +212,7 @@ class Crew:
 
 
 class _no_interrupt:
-    """Processes started within do not hear of Ctrl-C before they can say that it is not for them."""
+    """Processes started within do not get SIGINT before they can ignore it."""
 
     def __enter__(self) -> None:
         if sys.platform != "win32":

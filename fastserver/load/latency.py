@@ -9,12 +9,12 @@ from typing import Any, Final
 from fastserver.errors import ConfigError
 
 LONGEST: Final = 24 * 3600 * 1_000_000  # microseconds: longer than any run
-DIGITS: Final = 3  # of a value that are right
+DIGITS: Final = 3  # significant digits of a value
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Seconds below which so many per cent of all deliveries were."""
+    """Percentiles of the latency of deliveries, seconds."""
 
     p50: float
     p90: float

@@ -1,4 +1,4 @@
-"""A connection of the load, and how many of them are opened."""
+"""One connection of the load, and how many connections are opened at once."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from fastserver.load.poll import READ, WRITE, Poll
 from fastserver.load.wire import Role, Wire
 
 TIMEOUT: Final = 10.0
-"""Seconds in which something has to happen while connections are made and greeted."""
+"""Seconds that may pass without an event while connections are made and greeted."""
 AT_ONCE: Final = 64
 """Connections being made at a time: servers queue a hundred or so."""
-CHUNK: Final = 256 * 1024  # bytes read at once: what fits a processor's own cache
+CHUNK: Final = 256 * 1024  # bytes read at once: as many as fit into a processor's own cache
 
 Target = tuple[int, Any]
-"""The address family and address that a name has led to."""
+"""The address family and address to which a name was resolved."""
 
 
 class Link:
@@ -50,12 +50,12 @@ class Link:
         self.wire = wire
         self.heard = 0  # bytes
         self.heard_at = 0  # nanoseconds of the monotonic clock
-        self.gap = 0  # the longest it has heard nothing, nanoseconds
-        self.granted = 0  # writes it may begin
-        self.queued = False  # it is about to send, or waits until it can
-        self.turn = 0  # writes it has begun
-        self.unsent: bytes | memoryview = b""  # of the last of them
-        self._held = b""  # what may be the beginning of a ping
+        self.gap = 0  # the longest time in which nothing came, nanoseconds
+        self.granted = 0  # writes that may begin
+        self.queued = False  # whether it is about to send, or waits for room
+        self.turn = 0  # writes begun
+        self.unsent: bytes | memoryview = b""  # the rest of the last write
+        self._held = b""  # possibly the beginning of a ping
         self.socket = made or socket.socket(target[0], socket.SOCK_STREAM)
         self.socket.setblocking(False)
         if target[0] != getattr(socket, "AF_UNIX", None):
@@ -66,7 +66,7 @@ class Link:
         return self.socket.fileno()
 
     def connect(self, target: Target) -> None:
-        """Begin to connect; once there is room to write, `greet` says whether that went well."""
+        """Begin to connect. Once the socket is writable, `greet` tells whether that succeeded."""
         if isinstance(target[1], str):  # Unix sockets do not connect in the background
             self.socket.settimeout(TIMEOUT)
             self.socket.connect(target[1])
@@ -75,7 +75,7 @@ class Link:
             self.socket.connect_ex(target[1])
 
     def greet(self) -> None:
-        """Say hello. Raises OSError, why it could not connect included."""
+        """Send the greeting of the protocol. Raises OSError, also if the connection could not be made."""
         failure = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if failure:
             raise OSError(failure, os.strerror(failure))
@@ -86,7 +86,7 @@ class Link:
             self.socket.setblocking(False)
 
     def receive(self) -> bytes:
-        """What has arrived, its pings answered and taken out. Raises BlockingIOError, or EOFError at the end."""
+        """The bytes that have arrived, without pings, which are answered. Raises BlockingIOError, or EOFError at the end."""
         data = self.socket.recv(CHUNK)
         if not data:
             raise EOFError

@@ -12,33 +12,34 @@ from fastserver.load.plan import Plan
 AHEAD: Final = 256 * 1024
 """Bytes per receiver that flat-out publishers may be ahead: servers cut off receivers that are much further behind."""
 AHEAD_TOGETHER: Final = 64 * 1024 * 1024
-"""The same of all receivers together: the slowest servers have to deliver it when sending has ended."""
+"""The same for all receivers together: the slowest servers deliver it after sending has ended."""
 BURST: Final = 16
-"""Writes that a flat-out publisher sends before what arrives is read: to look for that each time would slow it down."""
+"""Writes that a flat-out publisher sends between reads: a read after each write would slow it down."""
 BURST_BYTES: Final = 64 * 1024
-"""The same in bytes: a write is always sent, whatever its length."""
+"""The same in bytes; one write is always sent, whatever its length."""
 LOOK: Final = 0.0002
-"""Seconds after which to look again at what only other processes can change."""
+"""Seconds between looks at numbers that only other processes can change."""
 WAIT: Final = 0.05
-"""Seconds to wait where only what arrives can change something."""
+"""Seconds to wait where only arriving data can change something."""
 SPIN: Final = 0.0001
-"""Seconds before a write is due from which on not to sleep: the system wakes a sleeper about half as late."""
+"""Seconds before a write is due in which the process does not sleep: sleepers are woken about half as late."""
 
 
 class Pace(Protocol):
-    """Lets publishers send. `offer(link, writes)` is how."""
+    """Lets publishers send, by calling `offer(link, writes)`."""
 
     def grant(self, now: int) -> float:
-        """Offer what may be sent `now` (nanoseconds of the monotonic clock); for how many seconds that is all."""
+        """Offer the writes due `now` (nanoseconds of the monotonic clock); gives the seconds until there may be more."""
 
 
 Offer = Callable[[Link, int], None]
 
 
 class FixedRate:
-    """So many messages a second of all publishers together, evenly spread over them and over time.
+    """`rate` messages a second, all publishers together, spread evenly over them and over time.
 
-    What is due stays due: who could not send it then sends it later, and its latency counts from when it was due.
+    A write that is due stays due: a publisher that could not send it in time sends it later, and its latency counts from
+    when it was due.
     """
 
     def __init__(self, plan: Plan, rate: float, start: int, links: Sequence[Link], offer: Offer) -> None:
@@ -47,8 +48,8 @@ class FixedRate:
         self._senders = plan.senders
         self._interval = plan.batch / rate * 1e9
         self._start = start
-        self._turn = 0  # whose turn it is, of the links here
-        self._write = 0  # which of its writes
+        self._turn = 0  # index of the link that is next
+        self._write = 0  # number of its next write
 
     def due(self, publisher: int, write: int) -> int:
         """When that write of that publisher is due, nanoseconds of the monotonic clock."""
@@ -93,7 +94,7 @@ class FlatOut:
 
 
 class Lockstep:
-    """One write of each publisher, and the next once everyone has heard them all."""
+    """One write of each publisher; the next once every receiver has got them all."""
 
     def __init__(self, board: Board, links: Sequence[Link], offer: Offer) -> None:
         self._links = links

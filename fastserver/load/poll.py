@@ -1,4 +1,4 @@
-"""Which connections have something to read or room to write."""
+"""Waiting until connections are readable or writable."""
 
 from __future__ import annotations
 

@@ -62,11 +62,11 @@ COLUMNS: Final = (
     "problem",
     "clean",
 )
-"""Those of a row of CSV."""
+"""The columns of a row of CSV."""
 
 
 def to_json(result: Result) -> str:
-    """All there is to say, with the shares and gaps of each connection."""
+    """The whole result, with the shares and gaps of each connection."""
     run, check = result.throughput, result.check
     document: dict[str, Any] = {"plan": _plan(result.plan), "throughput": None, "check": None}
     if run is not None:
@@ -79,7 +79,7 @@ def to_json(result: Result) -> str:
 
 
 def to_csv(result: Result, header: bool) -> str:
-    """A row, with the names of the columns above it or not; what there is none of stays empty."""
+    """A row, below the names of the columns if `header`; cells without a value stay empty."""
     run, check = result.throughput, result.check
     row = [
         *(_plan(result.plan)[name] for name in _PLAN),

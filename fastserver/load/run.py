@@ -1,4 +1,4 @@
-"""Makes a load, and says what it measured.
+"""Makes a load, and gives what it measured.
 
     result = run(Plan(Address("127.0.0.1", 3000), subscribers=100, lockstep=True, check=None))
     print(result.throughput.deliveries_per_second)
@@ -27,9 +27,9 @@ from fastserver.load.worker import Order
 __all__ = ["LoadError", "Plan", "Progress", "Result", "run"]
 
 EASY: Final = 10
-"""What part of the measured throughput the check has, if no rate is said."""
+"""The check runs at one part in so many of the measured throughput, if no rate is given."""
 LOOKED_AT: Final = 20_000
-"""Deliveries a second that one process can look at without being late itself."""
+"""Deliveries a second that one process can check without being late itself."""
 
 
 def run(

@@ -1,6 +1,7 @@
-"""Before a run: has the server taken on everyone?
+"""Before a run: making sure that the server has accepted every connection.
 
-Probes are published until every receiver has heard one, then a last one. Who has heard that has nothing left to read.
+Probes are published until every receiver has got one, then a last one. A receiver that got the last one has nothing
+left to read.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ LAST: Final = b"last"
 AGAIN: Final = 0.05
 """Seconds after which to publish another probe."""
 TIMEOUT: Final = 10.0
-"""Seconds in which everyone has to hear."""
+"""Seconds in which every receiver has to get a probe."""
 
 
 def settle(links: Sequence[Link], wire: Wire, board: Board, control: int) -> None:
-    """Read until all `links` that hear have heard the last probe, or the run is called off."""
+    """Read until all `links` that receive have got the last probe, or the run is called off."""
     last = wire.deliver(wire.payload(SMALLEST, LAST))
     by_descriptor = {link.descriptor: link for link in links}
     tails: dict[int, bytes] = {}
@@ -56,7 +57,7 @@ def settle(links: Sequence[Link], wire: Wire, board: Board, control: int) -> Non
 def probe(prober: Link, wire: Wire, board: Board, where: str, pause: Callable[[float], None]) -> None:
     """Publish probes from `prober` until all receivers on the `board` have settled. Raises `LoadError`.
 
-    `pause` waits so many seconds.
+    `pause` waits the seconds it is given.
     """
     receivers = board.total(RECEIVERS)
     deadline = time.monotonic() + TIMEOUT

@@ -29,21 +29,21 @@ from fastserver.load.pace import WAIT, Pace
 from fastserver.load.plan import Plan
 from fastserver.load.poll import READ, WRITE, Poll
 
-LOOK: Final = 10_000_000  # nanoseconds after which to count anew who hears
+LOOK: Final = 10_000_000  # nanoseconds after which the receivers are counted again
 
 
 @dataclass
 class Tally:
-    """What the connections of one process, or of all, have to say after a run. Connections go by their numbers."""
+    """The counts of one process, or of all, after a run, by the numbers of connections."""
 
-    sent: dict[int, int] = field(default_factory=dict)  # messages of each that publishes
-    heard: dict[int, int] = field(default_factory=dict)  # bytes that each which hears got while messages were sent
-    gaps: dict[int, int] = field(default_factory=dict)  # nanoseconds, the longest that each of them heard nothing
-    overheard: int = 0  # bytes of messages that came to those that only publish
+    sent: dict[int, int] = field(default_factory=dict)  # messages of each publisher
+    heard: dict[int, int] = field(default_factory=dict)  # bytes that each receiver got while messages were sent
+    gaps: dict[int, int] = field(default_factory=dict)  # nanoseconds, the longest time that each receiver got nothing
+    overheard: int = 0  # bytes of messages that came to connections that only publish
     busy: list[float] = field(default_factory=list)  # seconds of processor time, of each process
 
     def add(self, other: Tally) -> None:
-        """Take in what another process says."""
+        """Add the counts of another process."""
         self.sent |= other.sent
         self.heard |= other.heard
         self.gaps |= other.gaps
@@ -54,7 +54,7 @@ class Tally:
 class Traffic:
     """Sends what `next_write` gives when `pace` allows it, and hands what arrives to `take`.
 
-    `control` is a descriptor that says nothing during a run, and ends with who started this process.
+    `control` is a descriptor on which nothing comes during a run; it ends with the process that started this one.
     """
 
     def __init__(self, plan: Plan, board: Board, links: Sequence[Link], control: int) -> None:
@@ -63,17 +63,17 @@ class Traffic:
         self.tally = Tally()
         self.pace: Pace
         self._links = {link.descriptor: link for link in links}
-        self._waiting: list[Link] = []  # those that have something to send, and room for it
+        self._waiting: list[Link] = []  # links that have something to send, and room for it
         self._messages = self._due = self._published = self._owed = self._heard = self._heard_at = 0
-        self._hearers = 0  # of all processes,
-        self._looked = 0  # as they were then
+        self._hearers = 0  # open receivers of all processes
+        self._looked = 0  # when these were counted, nanoseconds
         self._control = control
         self._poll = Poll()
         for descriptor in (*self._links, control):
             self._poll.register(descriptor)
 
     def next_write(self, link: Link) -> Write:
-        """What `link` is to send as its write `link.turn`, now."""
+        """Write number `link.turn` of `link`, which is sent now."""
         raise NotImplementedError
 
     def take(self, link: Link) -> int:
@@ -81,14 +81,14 @@ class Traffic:
         raise NotImplementedError
 
     def offer(self, link: Link, writes: int) -> None:
-        """Let `link` begin so many writes more."""
+        """Let `link` begin `writes` more writes."""
         link.granted += writes
         if not link.queued:
             link.queued = True
             self._waiting.append(link)
 
     def run(self, start: int, end: int) -> Tally:
-        """Send from `start` to `end` (nanoseconds of the monotonic clock), then read until it is over."""
+        """Send from `start` to `end` (nanoseconds of the monotonic clock), then read until the board says OVER."""
         board, poll, clock = self.board, self._poll, time.monotonic_ns
         for link in self._links.values():
             link.heard_at = start
@@ -111,7 +111,7 @@ class Traffic:
             now = clock()
             for descriptor, event in events:
                 if descriptor == self._control:
-                    raise SystemExit(1)  # nobody is there any more to hear of it
+                    raise SystemExit(1)  # the process that started this one has ended
                 link = self._links[descriptor]
                 if event & WRITE:
                     poll.modify(descriptor, READ)
@@ -141,8 +141,8 @@ class Traffic:
             except BlockingIOError:
                 link.unsent = data
                 self._poll.modify(link.descriptor, READ | WRITE)
-            except OSError:  # what has arrived is still to be read, to its end
-                link.granted, link.unsent, link.queued = 0, b"", True  # nothing more will be offered to it
+            except OSError:  # data that has arrived is still read, to the end of the stream
+                link.granted, link.unsent, link.queued = 0, b"", True  # no more writes are offered to it
             else:
                 link.unsent = b""
                 link.queued = False
@@ -171,7 +171,7 @@ class Traffic:
         elif size:
             link.heard += size
             self._heard += size
-            self.board.mine[HEARD] = self._heard  # at once: a turn can take longer than who waits has patience
+            self.board.mine[HEARD] = self._heard  # at once: a turn can take longer than `patience`
             self._heard_at = now
             gap = now - link.heard_at
             if gap > link.gap:
@@ -191,7 +191,7 @@ class Traffic:
             self._hearers = self.board.total(RECEIVERS)
 
     def _stop(self, now: int) -> None:
-        """Begin no more writes: what each has heard by now is its share, and until now it heard nothing."""
+        """Begin no more writes; the share and the last gap of each receiver end here."""
         for link in self._links.values():
             link.granted = 0
             if link.role.receives:
@@ -199,12 +199,12 @@ class Traffic:
                 link.gap = max(link.gap, now - link.heard_at)
 
     def _lose(self, link: Link) -> None:
-        """The server closed it."""
+        """The server closed `link`."""
         self._note(link)
         self._poll.unregister(link.descriptor)
         del self._links[link.descriptor]
         link.close()
-        link.queued, link.unsent = True, b""  # nothing will be offered to it
+        link.queued, link.unsent = True, b""  # no more writes are offered to it
         if link in self._waiting:
             self._waiting.remove(link)
         mine = self.board.mine
@@ -226,5 +226,5 @@ class Traffic:
             self.tally.gaps[link.number] = link.gap
 
     def _deaf(self, link: Link) -> int:
-        """1 if `link` would hear what it sends, but for the server, which leaves it out."""
+        """1 if `link` both sends and receives, and the server leaves its own messages out; else 0."""
         return 1 if link.role.receives and not link.wire.echo else 0

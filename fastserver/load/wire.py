@@ -1,4 +1,4 @@
-"""How a server is spoken to: what the load has to know of a protocol, and nothing of sockets.
+"""The protocol that a server speaks, as far as the load has to know it, without sockets.
 
 A server of another kind takes one subclass of `Wire` at the top level of a module that can be imported, since the
 processes of the load get it pickled. The wires of our own server are `WIRES`, one for each of its framings.
@@ -35,19 +35,19 @@ class Wire:
 
     name: str
     echo: bool = False
-    """Whether a sender hears its own messages."""
+    """Whether a sender gets its own messages back."""
     overhears: bool = True
-    """Whether what a `SEND` connection receives are messages of the others. If not, it is read and thrown away, such
-    as the answers to its own."""
+    """Whether a `SEND` connection receives messages of the others. If not, what it receives, such as answers to its own
+    messages, is read and thrown away."""
     both: bool = True
-    """Whether one connection can do both. If not, all-to-all has two for each peer, and each peer hears itself."""
+    """Whether one connection can do both. If not, all-to-all has two for each peer, which gets its own messages too."""
     ping: bytes = b""
     """What the server sends between frames now and then, of its own accord; no payload may contain it."""
     pong: bytes = b""
-    """What it wants to hear in answer to that."""
+    """The answer that the server expects to a ping."""
 
     def hello(self, role: Role, number: int) -> bytes:
-        """What the connection sends first; `number` is another for each connection of a run."""
+        """The bytes that the connection sends first; each connection of a run has a `number` of its own."""
         return b""
 
     def ready(self, role: Role, received: bytes) -> bool:
@@ -59,15 +59,15 @@ class Wire:
         return BYTES.sized(size, stamp)
 
     def publish(self, payload: bytes) -> bytes:
-        """What a sender sends for it."""
+        """The bytes that a sender sends for `payload`."""
         raise NotImplementedError
 
     def deliver(self, payload: bytes) -> bytes:
-        """What each receiver gets for it."""
+        """The bytes that each receiver gets for `payload`."""
         return self.publish(payload)
 
     def cut(self) -> Cut:
-        """Takes a receiver's stream apart, from behind the answer to `hello`. ValueError if it cannot be one."""
+        """Cuts a receiver's stream, after the answer to `hello`, into payloads. Raises ValueError for an invalid stream."""
         raise NotImplementedError
 
 

@@ -29,12 +29,12 @@ class Order:
 
 
 def work(plan: Plan, index: int, target: Target, memory: Any, control: Connection) -> None:
-    """Be process `index` of a load, until there is nobody at the other end of `control`.
+    """Be process `index` of a load, until the other end of `control` is closed.
 
-    To an `Order` it answers None once its connections are open, and again once they have settled, or with a
-    `LoadError`. To a start and an end it answers with what it has found.
+    The answer to an `Order` is None once the connections are open, and None again once they have settled, or a
+    `LoadError`. The answer to a start and an end is the `Tally` of the run.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for who started us
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
     raise_limit()
     gc.disable()
     if plan.processors is not None and hasattr(os, "sched_setaffinity"):
