@@ -78,11 +78,15 @@ def _write_sections(parameters: Iterable[click.Parameter], ctx: click.Context, f
     for title, records in sections.items():
         with formatter.section(title):
             margin = " " * formatter.current_indent
-            indent = " " * (len(margin) + OPTION + 2)
+            column = len(margin) + OPTION + 2
             for name, text in records:
-                lines = wrap(text, formatter.width - len(indent), break_on_hyphens=False, break_long_words=False)
-                start = f"{margin}{name:<{OPTION}}  " if len(name) <= OPTION else f"{margin}{name}\n{indent}"
-                formatter.write(f"{start}{f'{chr(10)}{indent}'.join(lines).replace(TIED, ' ')}\n")
+                lines = wrap(text, formatter.width - column, break_on_hyphens=False, break_long_words=False)
+                if len(name) > OPTION:
+                    formatter.write(f"{margin}{name}\n")
+                    name = ""
+                for line in lines:
+                    formatter.write(f"{margin}{name:<{OPTION}}  {line.replace(TIED, ' ')}\n")
+                    name = ""
 
 
 def _option(setting: Setting) -> Option:

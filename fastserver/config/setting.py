@@ -1,4 +1,4 @@
-"""A setting: what is known of it, how its value is written, and what it can be."""
+"""A setting: its definition, and how its value is written, parsed and checked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SIZE_UNITS = {"b": 1, "k": KIB, "m": MIB, "g": GIB}
 
 @dataclass(frozen=True)
 class Setting:
-    """What is known of one setting. `unit` is `bytes`, `seconds`, a plural noun, or empty for text."""
+    """The definition of one setting. `unit` is `bytes`, `seconds`, a plural noun, or the help's name for a text."""
 
     name: str
     type: type
@@ -32,34 +32,34 @@ class Setting:
     high: float | None = None
     choices: tuple[str, ...] = ()
     form: str = ""
-    """What is allowed, in words, where the rest does not say it."""
+    """The allowed values in words, where bounds and choices do not say them."""
     entry: Callable[[str], object] | None = None
-    """Checks one entry of a setting that can be given several times; raises `ValueError`, which says what is wrong."""
+    """Checks one entry of a setting that can be given several times; raises a `ValueError` that says what is wrong."""
     empty: bool = False
     """Whether text may be empty."""
     off: bool = False
-    """Whether it can be `off`, which is None: there is no limit then."""
+    """Whether `off` is allowed: the value is None then, and there is no limit."""
     command: bool = True
-    """Whether the command has it too, or only the library."""
+    """Whether the setting is an option of the command too, or of the library only."""
 
     @property
     def option(self) -> str:
-        """Its name on the command line."""
+        """The name on the command line."""
         return "--" + self.name.replace("_", "-")
 
     @property
     def variable(self) -> str:
-        """Its name in the environment."""
+        """The name in the environment."""
         return "FASTSERVER_" + self.name.upper()
 
     @property
     def written(self) -> bool:
-        """Whether text can stand for a value that is none."""
+        """Whether values that are not text can be written as text."""
         return self.type is bool or (self.type in (int, float) and (self.off or self.unit != ""))
 
     @property
     def allowed(self) -> str:
-        """The values it can have, in words."""
+        """The allowed values, in words."""
         if self.form:
             return self.form
         if self.choices:
@@ -86,7 +86,7 @@ class Setting:
         return str(value)
 
     def parse(self, text: str) -> Any:
-        """The value `text` stands for, checked; entries stand apart. Raises `ConfigError`."""
+        """The value written as `text`, checked; several entries are separated by spaces. Raises `ConfigError`."""
         if self.type is tuple:
             return self.check(tuple(text.split()))
         stripped = text.strip()
@@ -108,7 +108,7 @@ class Setting:
         return self.check(value, text)
 
     def check(self, value: Any, shown: object = None) -> Any:
-        """`value`, if this setting can have it. Raises `ConfigError`."""
+        """`value`, if it is allowed. Raises `ConfigError`, which shows `shown` if that is given."""
         if self.off and value is None:
             return None
         if self.type is float and type(value) is int:
@@ -141,5 +141,5 @@ class Setting:
         return True
 
     def refused(self, value: object, why: str = "") -> ConfigError:
-        """The error that says so; `why` begins with the separator."""
+        """The error for `value`; `why` begins with its separator."""
         return ConfigError(f"{self.option}: {value!r} is not allowed{why}; allowed is {self.allowed}")

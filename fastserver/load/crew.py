@@ -145,7 +145,7 @@ class Crew:
             prober.close()
 
     def _watch(self, step: str, start: int, end: int) -> int:
-        """Wait until everything was sent and received; gives when sending ended (nanoseconds of the monotonic clock)."""
+        """Wait until everything was sent and received; gives the end of sending (nanoseconds, monotonic clock)."""
         board, patience = self._board, self.plan.patience * 1e9
         shown_at, shown = start, (0, 0)
         heard, heard_at = 0, start

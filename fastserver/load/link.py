@@ -86,7 +86,7 @@ class Link:
             self.socket.setblocking(False)
 
     def receive(self) -> bytes:
-        """The bytes that have arrived, without pings, which are answered. Raises BlockingIOError, or EOFError at the end."""
+        """The bytes that have arrived, without pings, which it answers. Raises BlockingIOError; EOFError at the end."""
         data = self.socket.recv(CHUNK)
         if not data:
             raise EOFError

@@ -22,14 +22,14 @@ LOOK: Final = 0.0002
 WAIT: Final = 0.05
 """Seconds to wait where only arriving data can change something."""
 SPIN: Final = 0.0001
-"""Seconds before a write is due in which the process does not sleep: sleepers are woken about half as late."""
+"""Seconds before a write is due in which the process does not sleep, since sleepers are woken late."""
 
 
 class Pace(Protocol):
     """Lets publishers send, by calling `offer(link, writes)`."""
 
     def grant(self, now: int) -> float:
-        """Offer the writes due `now` (nanoseconds of the monotonic clock); gives the seconds until there may be more."""
+        """Offer the writes due `now` (nanoseconds, monotonic clock); gives the seconds until more may be due."""
 
 
 Offer = Callable[[Link, int], None]

@@ -67,7 +67,7 @@ class Wire:
         return self.publish(payload)
 
     def cut(self) -> Cut:
-        """Cuts a receiver's stream, after the answer to `hello`, into payloads. Raises ValueError for an invalid stream."""
+        """Cuts a receiver's stream, after the answer to `hello`, into payloads. Raises ValueError if it is invalid."""
         raise NotImplementedError
 
 
