@@ -38,8 +38,8 @@ Offer = Callable[[Link, int], None]
 class FixedRate:
     """`rate` messages a second, all publishers together, spread evenly over them and over time.
 
-    A write that is due stays due: a publisher that could not send it in time sends it later, and its latency counts from
-    when it was due.
+    A write that is due stays due: a publisher that could not send it in time sends it later, and its latency counts
+    from when it was due.
     """
 
     def __init__(self, plan: Plan, rate: float, start: int, links: Sequence[Link], offer: Offer) -> None:
