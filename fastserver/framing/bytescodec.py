@@ -34,6 +34,14 @@ class BytesCodec:
         """The bytes that `text` was read from."""
         return text.encode("utf-8", "surrogateescape")
 
+    def to_bytes(self, payload: bytes) -> bytes:
+        """`payload` itself."""
+        return payload
+
+    def from_bytes(self, data: bytes) -> bytes:
+        """`data` itself."""
+        return data
+
     def sized(self, size: int, stamp: bytes = b"") -> bytes:
         """`stamp` behind as many bytes `FILL` as are missing."""
         return stamp.rjust(size, FILL)

@@ -39,6 +39,12 @@ class Codec(Protocol):
         Text that is empty stands for the smallest message. Raises ValueError, which says in one line what is wrong.
         """
 
+    def to_bytes(self, payload: bytes) -> bytes:
+        """The bytes that stand for `payload`, well-formed, where payloads are bytes alone."""
+
+    def from_bytes(self, data: bytes) -> bytes:
+        """The payload that stands for `data`, which were a payload where those are bytes alone."""
+
     def sized(self, size: int, stamp: bytes = b"") -> bytes:
         """A well-formed payload of exactly `size` bytes that ends with `stamp`. ValueError if there is none."""
 

@@ -78,18 +78,25 @@ class Framing:
     """A framing: how frames lie in a byte stream, and how payloads become values. `registry.FRAMINGS` has them all.
 
     `splitter(max_message, invalid_text)` makes the splitter of one stream. `typed` is the codec's. `request` matches
-    frames that begin as an HTTP request does; None if no request is a message.
+    frames that begin as an HTTP request does; None if no request is a message. `escape` is for payloads that come from
+    another framing: it gives bytes that this one can hold.
     """
 
-    __slots__ = ("_framer", "_request", "codec", "name", "splitter", "typed")
+    __slots__ = ("_framer", "_request", "codec", "escape", "name", "splitter", "typed")
 
     def __init__(
-        self, name: str, splitter: MakeSplitter, codec: Codec, request: re.Pattern[bytes] | None = None
+        self,
+        name: str,
+        splitter: MakeSplitter,
+        codec: Codec,
+        request: re.Pattern[bytes] | None = None,
+        escape: Callable[[bytes], bytes] = bytes,
     ) -> None:
         self.name = name
         self.splitter = splitter
         self.codec = codec
         self.typed = codec.typed
+        self.escape = escape
         self._request = request
         self._framer = splitter(UNLIMITED, "pass")
 

@@ -100,12 +100,13 @@ def decode(payload: bytes) -> Any:
         )
 
 
-def to_json(value: Any) -> str:
-    """`value`, anything MessagePack can hold, as one line of JSON that is safe to show on a terminal.
+def to_json(value: Any, compact: bool = False) -> str:
+    """`value`, anything MessagePack can hold, as one line of JSON that is safe to show on a terminal; `compact` has no
+    spaces between its parts.
 
     Raises TypeError for what MessagePack cannot hold.
     """
-    text = json.dumps(_node(value), ensure_ascii=False)
+    text = json.dumps(_node(value), ensure_ascii=False, separators=(",", ":") if compact else None)
     if text.isprintable():
         return text
     return "".join(char if shown(char) else json.dumps(char)[1:-1] for char in text)

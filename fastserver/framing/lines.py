@@ -18,6 +18,14 @@ def _bounds(frames: bytes, start: int, end: int) -> tuple[int, int]:
     return start, end - (2 if frames.endswith(CR + LF, start, end) else 1)
 
 
+def escape(payload: bytes) -> bytes:
+    r"""`payload` with `\n` for LF and `\r` for CR, two characters each, so that it can be a line.
+
+    Nothing takes that back: a backslash stays one.
+    """
+    return payload.replace(LF, rb"\n").replace(CR, rb"\r")
+
+
 FORM = Form(_bounds, BYTES)
 
 

@@ -15,6 +15,9 @@ from fastserver.log.escape import escape
 DECODED: Final = 4096
 """Bytes of a payload up to which it is decoded where only its beginning is to be shown."""
 
+_STR_OR_BIN: Final = frozenset([*range(0xA0, 0xC0), 0xC4, 0xC5, 0xC6, 0xD9, 0xDA, 0xDB])
+"""First bytes of a `str` or `bin` (the specification of MessagePack, section "Formats")."""
+
 
 class MsgpackCodec:
     """The codec of both MessagePack framings."""
@@ -63,6 +66,21 @@ class MsgpackCodec:
         except UnicodeEncodeError as error:
             raise ValueError(f"not UTF-8 at byte {len(text[: error.start].encode()) + 1}") from None
         return from_json(text or "null")
+
+    def to_bytes(self, payload: bytes) -> bytes:
+        """The bytes of a `str` or `bin`; compact JSON for anything else, which has no control characters."""
+        if payload[0] in _STR_OR_BIN:
+            return msgpack.unpackb(payload, raw=True)  # type: ignore[no-any-return]
+        from fastserver.framing.jsonvalue import decode, to_json  # as in `show`
+
+        return to_json(decode(payload), compact=True).encode()
+
+    def from_bytes(self, data: bytes) -> bytes:
+        """`data` as one `str` if it is UTF-8, else as one `bin`."""
+        try:
+            return msgpack.packb(data.decode())  # type: ignore[no-any-return]
+        except UnicodeDecodeError:
+            return msgpack.packb(data)  # type: ignore[no-any-return]
 
     def sized(self, size: int, stamp: bytes = b"") -> bytes:
         """One `bin` object that takes `size` bytes in all and ends with `stamp`."""

@@ -8,6 +8,7 @@ from fastserver.compiled import COMPILED
 from fastserver.framing import http
 from fastserver.framing.bytescodec import BYTES
 from fastserver.framing.framing import Framing
+from fastserver.framing.lines import escape
 from fastserver.framing.msgpackcodec import MSGPACK
 
 if not TYPE_CHECKING and COMPILED:
@@ -29,7 +30,7 @@ DEFAULT_MODE: Final = "lines"
 FRAMINGS: Final[dict[str, Framing]] = {
     framing.name: framing
     for framing in (
-        Framing("lines", LinesSplitter, BYTES, http.LINE),
+        Framing("lines", LinesSplitter, BYTES, http.LINE, escape),
         Framing("msgpack", MsgpackSplitter, MSGPACK),  # of a request, the first four bytes are a length over any limit
         Framing("msgpack-stream", MsgpackStreamSplitter, MSGPACK, http.BYTES),
     )
