@@ -47,8 +47,6 @@ from fastserver.peers.peermap import PeerMap
 from fastserver.peers.report import report, skipped, stopped
 from fastserver.peers.unread import Unread
 
-"""Bytes: longer than any frame that is in memory."""
-
 M = TypeVar("M", bound=OnMessage)
 L = TypeVar("L", bound=OnMessages)
 C = TypeVar("C", bound=OnConnect)
@@ -96,17 +94,14 @@ class Server:
         """Frames what is sent."""
         self._default = parameters.default(self.framing, default)
         self.ext_hook: Callable[[int, bytes], Any] | None = parameters.callback("ext_hook", ext_hook)
-        self.slow_consumers = SlowConsumers(self)
-        self.memory = Memory(self)
-        self.pacing = Pacing(self)
-        self.flush = Flush(
-            self.config.max_pending,
-            self.slow_consumers,
-            self.memory,
-            self.resplitter,
-            self.pacing,
-            self.config.flush_interval,
+        config, clock, log, peers = self.config, self.clock, self.log, self.peers
+        self.flush = flush = Flush(config.max_pending, self.resplitter, config.flush_interval)
+        self.pacing = Pacing(config, clock=clock, log=log, flush=flush, receive=self.receive, splitter=self.resplitter)
+        self.slow_consumers = SlowConsumers(config, clock=clock, log=log, flush=flush)
+        self.memory = Memory(
+            config.max_memory, clock=clock, log=log, peers=peers, flush=flush, moves=self.pacing.readers.is_moving
         )
+        flush.govern(policy=self.slow_consumers, memory=self.memory, pacing=self.pacing)
         self.flush.skips = self.config.invalid_text == "skip"
         self.link = SocketLink()
         self.handlers = Handlers(self.config.max_waiting, self._handler_failed)
@@ -115,11 +110,11 @@ class Server:
         self.listening: dict[Peer, Pipe] = {}
         """The peers that are no connections: who listens in this process."""
         self.admission = Admission(self.config)
-        self.timeouts = Timeouts(self.config, self.clock, self.peers, self.slow_consumers)
-        self.heartbeat = Heartbeat(self)
-        self.vanished = Vanished(self)
+        self.timeouts = Timeouts(config, clock=clock, peers=peers, slow_consumers=self.slow_consumers)
+        self.heartbeat = Heartbeat(config, self.framing, clock=clock, peers=peers)
+        self.vanished = Vanished(config.tcp_user_timeout, clock=clock, log=log, peers=peers)
         self.unread = Unread(self.clock)
-        self.rates = Rates(self)
+        self.rates = Rates(config, clock=clock, log=log, flush=flush, throttled=peers.throttled)
         self._half_closed = HalfClosed()
         self.hub: Hub[Peer] = Hub(
             config=self.config,
@@ -429,10 +424,9 @@ class Server:
         self.flush.relaying = None if self.handlers.hear or self.config.echo else self.everyone
         self.flush.shown = self.log.shows_messages  # so another level of the log counts from the next connection on
         self.peers.add(peer)
-        self.timeouts.watch()
-        self.heartbeat.watch()
-        if host is not None and peer.descriptor >= 0:
-            self.vanished.watch()
+        self.timeouts.watch(peer)
+        self.heartbeat.watch(peer)
+        self.vanished.watch(peer)
         self.rates.watch(peer)
         if peer.role.receives:
             peer.add(self.everyone)

@@ -25,11 +25,11 @@ from typing import Any, cast
 from support.simulation import Simulation, Transport
 
 from fastserver.compiled import COMPILED
+from fastserver.config.config import POLICIES
 from fastserver.config.listener import Listener
 from fastserver.fanout import sending
 from fastserver.fanout.batch import Collector, Member
 from fastserver.framing import FRAMINGS
-from fastserver.limits.slowconsumer import POLICIES
 from fastserver.peers.peer import Peer
 
 MANY = 50_000

@@ -22,6 +22,7 @@ HandlerErrors = Literal["close", "keep"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["text", "json"]
 
+POLICIES: Final = get_args(Policy)
 DEFAULT_HOST: Final = "127.0.0.1"  # loopback: who wants to be reachable says so
 DEFAULT_PORT: Final = 3000
 
@@ -267,7 +268,7 @@ class Config:
         "disconnect",
         "Policy for a peer beyond --max-pending: close it, drop its oldest or newest messages or all but the latest, "
         "or make senders wait.",
-        choices=get_args(Policy),
+        choices=POLICIES,
     )
     # As long as block waits for one; the others are slowed, not stopped.
     pace_timeout: float = _setting(

@@ -46,35 +46,35 @@ SHARE: Final = 2
 class Flush(Tick):
     """Collects what is published in a tick and brings it to the peers at its end.
 
-    `max_pending` is how many bytes a peer may be behind, `policy` what becomes of one that is further
-    behind, `memory` what is held for all, `splitter` makes new splitters of the framing, `pacing` slows senders. A tick
-    lasts `interval` seconds, or a turn of the loop.
+    `max_pending` is how many bytes a peer may be behind; `splitter` makes new splitters of the framing. A tick lasts
+    `interval` seconds, or a turn of the loop.
     """
 
     __slots__ = ("_check_at", "_max_pending", "_memory", "_policy", "_splitter", "pacing")
 
-    def __init__(
-        self,
-        max_pending: int,
-        policy: SlowConsumers,
-        memory: Memory,
-        splitter: Callable[[], Splitter],
-        pacing: Pacing,
-        interval: float | None = None,
-    ) -> None:
+    pacing: Pacing
+    _policy: SlowConsumers
+    _memory: Memory
+
+    def __init__(self, max_pending: int, splitter: Callable[[], Splitter], interval: float | None = None) -> None:
         super().__init__(interval, send_all)
-        self.pacing = pacing
         self._max_pending = max_pending
         # A single batch is to bring nobody who keeps up to its limit: pacing comes behind it.
         self.most = min(self.most, max(READ_SIZE, max_pending // 4))
-        self._policy = policy
-        self._memory = memory
-        if memory.limit is not None:
-            self.room = memory.limit
         self._splitter = splitter
         # No peer can be over the limit before `_flushed` passes it: what is pending for a peer grows by no more than
         # what is flushed.
         self._check_at = 0
+
+    def govern(self, *, policy: SlowConsumers, memory: Memory, pacing: Pacing) -> None:
+        """Have `policy` deal with peers that are over their limit, `memory` limit what is held for all, and `pacing`
+        slow senders. To be called before anything is published.
+        """
+        self._policy = policy
+        self._memory = memory
+        self.pacing = pacing
+        if memory.limit is not None:
+            self.room = memory.limit
 
     @property
     def collected(self) -> int:

@@ -1,4 +1,4 @@
-"""A budget of time: for how many seconds in any minute each of many may make others wait."""
+"""A budget of time: for how many seconds in any minute each of many peers may make others wait."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
     from fastserver.peers.peer import Peer
 
 WINDOW: Final = 60.0
-"""Seconds."""
+"""Seconds after which a second that was spent comes back."""
 
 GRAIN: Final = 1.0
-"""Seconds in which all that is spent is one entry, so that a window has no more entries than grains."""
+"""Seconds that one entry covers, so that a key has no more entries than there are grains in a window."""
 
 
 class Budget:
@@ -20,20 +20,21 @@ class Budget:
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
-        # From when till when, and how much of that was spent; the key that spent last comes last.
+        # Of each key: begin and end of a time, and the seconds spent in it. The key that spent last comes last.
         self._spent: OrderedDict[object, deque[tuple[float, float, float]]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._spent)
 
     def left(self, key: object, now: float) -> float:
-        """How many seconds `key` has left; `now` is loop time."""
+        """The seconds that `key` has left; `now` is loop time."""
         begin = now - WINDOW
         return self.seconds - sum(amount for _, until, amount in self._spent.get(key, ()) if until > begin)
 
     def spend(self, key: object, since: float, now: float) -> bool:
-        """`key` spends what it has not spent yet of the time from `since` to `now`; whether it has any left. If not,
-        all of it counts from now: else it would come back in pieces.
+        """Take the time from `since` to `now` off the budget of `key`, unless that is done; true if some is left.
+
+        If none is left, the whole budget counts as spent now: else it would come back in pieces.
         """
         self._forget(now)
         spent = self._spent.setdefault(key, deque())
@@ -62,5 +63,5 @@ class Budget:
 
 
 def payer(peer: Peer) -> object:
-    """Who has to answer for `peer`: its origin, where limits per address hold for it, or itself."""
+    """The key that pays for `peer`: its origin, where limits per address hold for it, or its id."""
     return peer.id if peer.origin is None else peer.origin

@@ -1,8 +1,8 @@
-"""Heartbeat: a message now and then to peers that were sent nothing, so that nothing between here and there forgets
-the connection, and the peer knows that it lives.
+"""Heartbeat: a message on connections that are quiet, so that NATs and firewalls keep them open, and peers know that
+they live.
 
-Strategy: no timer is set when something is sent. All peers are looked at four times in the interval, and one to which
-nothing was brought since an earlier look is quiet for as long as that.
+Strategy: no timer is set when something is sent. All peers are checked four times in the interval; one that was offered
+nothing since an earlier check has been quiet since then at least.
 """
 
 from __future__ import annotations
@@ -13,54 +13,58 @@ from fastserver.errors import ConfigError
 from fastserver.peers.rounds import Rounds
 
 if TYPE_CHECKING:
+    from fastserver.clock import Clock
+    from fastserver.config.config import Config
+    from fastserver.framing.framing import Framing
     from fastserver.peers.peer import Peer
-    from fastserver.server import Server
+    from fastserver.peers.peermap import PeerMap
 
-LOOKS: Final = 4
-"""How often peers are looked at within the interval."""
+CHECKS: Final = 4
+"""How often peers are checked within the interval."""
 
 
 class Heartbeat:
-    """What is sent on quiet links, and when. Raises `ConfigError` for a message that cannot be one."""
+    """Sends the heartbeat of `config` to quiet peers. Raises `ConfigError` if that cannot be a message of `framing`."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._interval = server.config.heartbeat
-        self._frame = b"" if self._interval is None else _frame(server, server.config.heartbeat_message)
-        self._told: dict[Peer, tuple[int, float]] = {}  # bytes it was offered, and since when it is no more
-        self._rounds = (
-            None if self._interval is None else Rounds(server.clock, server.peers, self._interval / LOOKS, self._look)
-        )
+    def __init__(self, config: Config, framing: Framing, *, clock: Clock, peers: PeerMap) -> None:
+        self._clock = clock
+        self._interval = config.heartbeat
+        self._frame = b"" if self._interval is None else _frame(config, framing)
+        self._offered: dict[Peer, tuple[int, float]] = {}  # bytes, and since when it was no more (loop time, seconds)
+        self._rounds = None if self._interval is None else Rounds(clock, peers, self._interval / CHECKS, self._check)
 
-    def watch(self) -> None:
-        """There is a peer."""
+    def watch(self, peer: Peer) -> None:
+        """Check `peer`, which has come, now and then."""
         if self._rounds is not None:
             self._rounds.begin()
 
     def forget(self, peer: Peer) -> None:
-        """`peer` is gone."""
-        self._told.pop(peer, None)
+        """Know nothing more of `peer`, which is gone."""
+        self._offered.pop(peer, None)
 
-    def _look(self, peer: Peer) -> None:
-        # To one that is behind something is under way.
-        now = self._server.clock.time()
-        if peer.reason is None and peer.role.receives and not peer.stuck and self._quiet(peer, now):
+    def _check(self, peer: Peer) -> None:
+        # To a peer that is behind something is under way.
+        if peer.reason is None and peer.role.receives and not peer.stuck and self._is_quiet(peer):
             peer.tell(self._frame)
 
-    def _quiet(self, peer: Peer, now: float) -> bool:
+    def _is_quiet(self, peer: Peer) -> bool:
+        """True if `peer` was offered nothing for the interval; then the heartbeat that it gets is noted."""
+        now = self._clock.time()
         size = peer.offered()[1]
-        told, since = self._told.get(peer, (-1, now))
-        if told != size:
-            self._told[peer] = size, now
+        offered, since = self._offered.get(peer, (-1, now))
+        if offered != size:
+            self._offered[peer] = size, now
             return False
         if self._interval is None or now - since < self._interval:
             return False
-        self._told[peer] = size + len(self._frame), now
+        self._offered[peer] = size + len(self._frame), now
         return True
 
 
-def _frame(server: Server, text: str) -> bytes:
+def _frame(config: Config, framing: Framing) -> bytes:
+    text = config.heartbeat_message
     try:
-        return server.frame(server.framing.parse(text))
+        payload = framing.pack(framing.parse(text))
+        return framing.splitter(config.max_message).frame(payload)
     except ValueError as error:
         raise ConfigError(f"--heartbeat-message: {text!r} is not allowed: {error}; allowed is one message") from None

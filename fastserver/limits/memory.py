@@ -1,26 +1,26 @@
-"""Memory: what is held for all peers, and who is closed when it is too much.
+"""Memory: the bytes that are held for all peers, and the peers that are closed when these are too many.
 
-Held are batches that some peer has not taken, each once however many wait for it; what the kernel holds for peers
-that are behind and take nothing; unfinished incoming messages; and messages that wait for handlers. What is held grows
-by no more than what is received and flushed, and by what the kernel holds for a peer that is found to take nothing, so
-it is added up only when as much as half of what there was room for has come.
+Held are: batches that some peer has not taken, each once however many wait for it; what the kernel holds for peers
+that are behind and take nothing; unfinished incoming messages; and messages that wait for handlers. Usage grows by no
+more than is received and flushed, and by what the kernel holds for a peer that is found to take nothing; so it is
+added up again only when half as many bytes have come as there was room for.
 
-Rule: each peer weighs what its leaving frees, times for how long it made no progress with that (and a tenth of a
-second), times what the leaving of all peers of its origin frees. The heaviest is closed, and so on until it is little
-enough. So many connections of one address that each hold a little go before one that holds more, and those that stand
+Rule: a peer weighs the bytes that its leaving frees, times the seconds since it made progress with them (and a tenth),
+times the bytes that the leaving of all peers of its origin frees. The heaviest is closed, and so on until usage is low
+enough. So many connections of one address that hold a little each go before one that holds more, and those that stand
 still before those that move. Where the origin is not known (loopback, unless `limit_loopback`), a connection is an
 origin of its own. If nobody's leaving frees anything, since all that is held waits for several, the peer furthest
 behind is closed.
 
-Progress with an incoming message is that more of it came, while it was read; with what waits for a peer, that its
-system acknowledged more. The kernel says since when nothing came; the rest is remembered from one adding up to the
-next, from half the limit on.
+Progress with an incoming message means that more of it came while the peer was read; progress with what waits for a
+peer, that its system acknowledged more. The kernel tells since when nothing came; the rest is remembered from one
+adding up to the next, from half the limit on.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from heapq import heapify, heappop, heappush
 from logging import WARNING
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -30,103 +30,122 @@ from fastserver.errors import CloseReason
 from fastserver.kernel import silence
 
 if TYPE_CHECKING:
+    from fastserver.clock import Clock
+    from fastserver.fanout.flush import Flush
+    from fastserver.log.log import Log
     from fastserver.peers.peer import Peer
-    from fastserver.server import Server
+    from fastserver.peers.peermap import PeerMap
 
-AT_LEAST: Final = 0.1
-"""Seconds without progress that all are taken to have had besides: among those that moved just now, size decides."""
+MIN_IDLE: Final = 0.1
+"""Seconds without progress that all peers are taken to have had besides: among those that moved just now, size decides.
+"""
 
 Weight = tuple[float, float, int, int]
-"""To compare peers, or origins, by: the heaviest is the least."""
+"""The weight of a peer or an origin, to compare by: the heaviest is the least."""
 
 
-class Seen(NamedTuple):
-    """How far a peer had come when it was first seen there, and since when (seconds)."""
+class Progress(NamedTuple):
+    """How far a peer had come, and since when (seconds)."""
 
     received: int
-    received_since: float  # of its own clock, which stands still while it is not read
+    received_since: float  # of the peer's own clock, which stands still while it is not read
     taken: int
     taken_since: float
 
 
 class Memory:
-    """Keeps what one server holds for its peers under its `max_memory`."""
+    """Keeps the bytes held for `peers` under `limit` (`max_memory`; None: no limit).
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self.limit = server.config.max_memory
+    `moves` tells of a peer that is behind whether it has just taken something: then its share of the kernel does not
+    count.
+    """
+
+    def __init__(
+        self, limit: int | None, *, clock: Clock, log: Log, peers: PeerMap, flush: Flush, moves: Callable[[Peer], bool]
+    ) -> None:
+        self.limit = limit
         """Bytes, None for no limit."""
-        self._seen: dict[Peer, Seen] = {}  # those for which something was held at the last adding up
+        self._clock = clock
+        self._log = log
+        self._peers = peers
+        self._flush = flush
+        self._moves = moves
+        self._progress: dict[Peer, Progress] = {}  # of peers for which something was held when it was last added up
+
+    def usage(self) -> Usage:
+        """The bytes that are held now."""
+        return Usage(self._peers, self._flush.behind, self._moves)
 
     def check(self) -> None:
         """Add up what is held, and close peers until it is little enough."""
         if self.limit is None:
             return
-        held = Held(self._server)
-        self._see(held if held.total > self.limit // 2 else None)
+        usage = self.usage()
+        self._note_progress(usage.peers if usage.total > self.limit // 2 else ())
         most = self.limit - headroom(self.limit)
-        if held.total > most:
-            held.weigh(self._idle)
-            while held.total > most and (peer := held.next()) is not None:
-                self._server.log.line(
+        if usage.total > most:
+            usage.weigh(self._idle)
+            while usage.total > most and (peer := usage.next()) is not None:
+                self._log.line(
                     WARNING,
                     "%(held)d bytes are held for peers, more than %(limit)d allow: closing peer %(id)d %(address)s",
-                    held=held.total,
+                    held=usage.total,
                     limit=self.limit,
                     id=peer.id,
                     address=peer.address,
                 )
-                held.remove(peer)
-                self._seen.pop(peer, None)
+                usage.remove(peer)
+                self._progress.pop(peer, None)
                 peer.cut_off(CloseReason.MEMORY)
-        self._server.flush.room = max((self.limit - held.total) // 2, headroom(self.limit))
+        self._flush.room = max((self.limit - usage.total) // 2, headroom(self.limit))
 
     def forget(self, peer: Peer) -> None:
-        """`peer` is gone."""
-        self._seen.pop(peer, None)
+        """Know nothing more of `peer`, which is gone."""
+        self._progress.pop(peer, None)
 
-    def _see(self, held: Held | None) -> None:
-        before, self._seen = self._seen, {}
-        now = self._server.clock.time()
-        for peer in () if held is None else held.peers:
-            taken = peer.acknowledged_bytes if peer in self._server.flush.behind else 0
-            seen = Seen(peer.bytes_in, peer.read_time, taken, now)
+    def _note_progress(self, peers: Iterable[Peer]) -> None:
+        before, self._progress = self._progress, {}
+        now = self._clock.time()
+        for peer in peers:
+            taken = peer.acknowledged_bytes if peer in self._flush.behind else 0
+            progress = Progress(peer.bytes_in, peer.read_time, taken, now)
             old = before.get(peer)
             if old is not None:
-                if old.received == seen.received:
-                    seen = seen._replace(received_since=old.received_since)
-                if old.taken == seen.taken:
-                    seen = seen._replace(taken_since=old.taken_since)
-            self._seen[peer] = seen
+                if old.received == progress.received:
+                    progress = progress._replace(received_since=old.received_since)
+                if old.taken == progress.taken:
+                    progress = progress._replace(taken_since=old.taken_since)
+            self._progress[peer] = progress
 
     def _idle(self, peer: Peer) -> tuple[float, float]:
-        """For how long `peer` has sent nothing, though it was read, and taken nothing, as far as is known; seconds."""
-        seen = self._seen[peer]
-        silent = peer.read_time - seen.received_since
+        """Seconds for which `peer` has sent nothing, though it was read, and taken nothing, as far as is known."""
+        progress = self._progress[peer]
+        silent = peer.read_time - progress.received_since
         if not peer.paused:
             silent = max(silent, silence(peer.descriptor))
-        return silent, self._server.clock.time() - seen.taken_since
+        return silent, self._clock.time() - progress.taken_since
 
 
-class Held:
-    """What is held at one moment. `total` is in bytes."""
+class Usage:
+    """The bytes held at one moment for `peers`, of which those in `behind` have not taken all; `moves` is Memory's."""
 
-    def __init__(self, server: Server) -> None:
+    def __init__(self, peers: Iterable[Peer], behind: Collection[Peer], moves: Callable[[Peer], bool]) -> None:
         self.total = 0
-        self._size: dict[int, int] = {}  # of each thing that several peers may wait for
-        self._waiting: dict[int, set[Peer]] = {}  # for each of them
+        """Bytes."""
+        self._size: dict[int, int] = {}  # of each thing that several peers may wait for, bytes
+        self._waiting: dict[int, set[Peer]] = {}  # for each thing
         self._things: dict[Peer, list[int]] = {}
-        self._incoming: Counter[Peer] = Counter()  # bytes that its leaving frees, of what it sent
+        self._incoming: Counter[Peer] = Counter()  # bytes that the peer's leaving frees of what it sent
         self._alone: Counter[Peer] = Counter()  # and of what waits for it
         self._pending: dict[Peer, int] = {}
-        for peer in server.peers:
+        for peer in peers:
             incoming = peer.incoming_bytes
             if incoming:
                 self._incoming[peer] = incoming
                 self.total += incoming
-        for peer in server.flush.behind:
+        for peer in behind:
             self._pending[peer] = peer.pending_bytes
-            kernel = 0 if server.pacing.waits_for(peer) else peer.kernel_bytes
+            kernel = 0 if moves(peer) else peer.kernel_bytes
             self._alone[peer] += kernel
             self.total += kernel
             things = self._things[peer] = []
@@ -135,22 +154,24 @@ class Held:
                 self._waiting.setdefault(thing, set()).add(peer)
                 things.append(thing)
         self.total += sum(self._size.values())
-        for thing, peers in self._waiting.items():
-            if len(peers) == 1:
-                self._alone[next(iter(peers))] += self._size[thing]
+        for thing, waiting in self._waiting.items():
+            if len(waiting) == 1:
+                self._alone[next(iter(waiting))] += self._size[thing]
         self._idle: dict[Peer, tuple[float, float]] = {}
-        # By origin: what the leaving of all its peers frees at least, its peers, the heaviest first, and all origins.
+        # By origin: bytes that the leaving of all its peers frees at least; its peers, the heaviest first; all origins.
         self._freed: Counter[str | Peer] = Counter()
         self._heaps: dict[str | Peer, list[tuple[Weight, Peer]]] = {}
         self._order: list[tuple[Weight, int, str | Peer]] = []
 
     @property
     def peers(self) -> list[Peer]:
-        """For whom something is held."""
+        """The peers for which something is held."""
         return list({**self._pending, **self._incoming})
 
     def weigh(self, idle: Callable[[Peer], tuple[float, float]]) -> None:
-        """Put peers in the order in which they are to leave; `idle` says for how long one sent and took nothing."""
+        """Put peers in the order in which they are to leave. `idle` gives the seconds for which one sent nothing, and
+        for which it took nothing.
+        """
         for peer in self.peers:
             self._idle[peer] = idle(peer)
             origin = peer.origin or peer
@@ -170,7 +191,7 @@ class Held:
         return None
 
     def remove(self, peer: Peer) -> None:
-        """`peer` leaves."""
+        """Take `peer`, which leaves, out of it."""
         origin = peer.origin or peer
         self._freed[origin] -= self._incoming[peer] + self._alone[peer]
         self.total -= self._incoming.pop(peer, 0) + self._alone.pop(peer, 0)
@@ -206,7 +227,7 @@ class Held:
         silent, stuck = self._idle[peer]
         incoming, alone = self._incoming[peer], self._alone[peer]
         return (
-            -(incoming * (silent + AT_LEAST) + alone * (stuck + AT_LEAST)),
+            -(incoming * (silent + MIN_IDLE) + alone * (stuck + MIN_IDLE)),
             -(incoming + alone),
             -self._pending.get(peer, 0),
             peer.id,

@@ -1,11 +1,11 @@
-"""Slow consumers: peers further behind than their limit, and what becomes of them.
+"""Slow consumers: peers further behind than their limit, and the policy that deals with them.
 
-Policies, all on whole messages that the transport has not been given:
-- `disconnect`: it is closed.
-- `drop-oldest`: it misses what it has waited for longest, until a sixteenth of its limit is free.
-- `drop-newest`: it misses what is flushed from now on, until a quarter of its limit is free.
-- `latest`: of what waits it gets the newest message of each channel alone, until it has caught up.
-- `block`: senders wait for it (see block.py).
+Policies, all on whole messages that the link was not given:
+- `disconnect`: the peer is closed.
+- `drop-oldest`: the peer misses the messages that wait longest, until a sixteenth of its limit is free.
+- `drop-newest`: the peer misses all that is flushed from now on, until a quarter of its limit is free.
+- `latest`: of the messages that wait the peer gets the newest of each channel alone, until it has caught up.
+- `block`: senders wait for the peer (see block.py).
 """
 
 from __future__ import annotations
@@ -20,13 +20,17 @@ from fastserver.limits.block import Block
 from fastserver.peers import notice
 
 if TYPE_CHECKING:
+    from fastserver.clock import Clock
+    from fastserver.config.config import Config
+    from fastserver.fanout.flush import Flush
+    from fastserver.log.log import Log
     from fastserver.peers.peer import Peer
-    from fastserver.server import Server
 
-POLICIES: Final = ("disconnect", "drop-oldest", "drop-newest", "latest", "block")
+FREED: Final = 16
+"""`drop-oldest` frees the limit divided by this at a time: one check of all who are behind for so many bytes."""
 
-SHARE: Final = 16
-"""Part of its limit that `drop-oldest` makes free at a time: one look at all who are behind for so many bytes."""
+FAR_BEHIND: Final = 4
+"""A peer is far behind over the limit divided by this; `drop-newest` waits until as much is free."""
 
 
 class Episode:
@@ -36,28 +40,37 @@ class Episode:
 
     def __init__(self, since: float, dropped: int) -> None:
         self.since = since  # loop time, seconds
-        self.dropped = dropped  # messages, before it
-        self.told = dropped  # messages, as far as the peer knows
+        self.dropped = dropped  # messages dropped before it
+        self.told = dropped  # messages dropped, as far as the peer was told
 
 
 class SlowConsumers:
-    """The policy of one server. Its log says of each episode how long it was and how many messages it cost."""
+    """Applies the policy of `config`. The log tells of each episode how long it was and how many messages it cost."""
 
-    def __init__(self, server: Server) -> None:
-        config = server.config
+    def __init__(self, config: Config, *, clock: Clock, log: Log, flush: Flush) -> None:
         self.lasting: set[Peer] = set()
         """Peers that have been far behind for a long time (`slow_after`)."""
-        self.block = Block(server, config.max_pending, config.block_timeout)
-        self._server = server
+        self.block = Block(config.max_pending, config.block_timeout, clock=clock, flush=flush)
+        self._clock = clock
+        self._log = log
+        self._flush = flush
         self._policy = config.slow_consumer
         self._limit = config.max_pending
+        self._far = config.max_pending // FAR_BEHIND
         self._notify = config.notify_drops
         self._episodes: dict[Peer, Episode] = {}
 
+    def is_far_behind(self, peer: Peer) -> bool:
+        """True if more is pending for `peer` than a quarter of its limit."""
+        if peer.pending_bytes > self._far:
+            return True
+        self.lasting.discard(peer)
+        return False
+
     def meet(self, peer: Peer) -> None:
-        """`peer` is over the limit."""
+        """Apply the policy to `peer`, which is over the limit."""
         if self._policy == "disconnect":
-            self._server.log.line(
+            self._log.line(
                 WARNING,
                 "peer %(id)d %(address)s is %(pending)d bytes behind, more than %(limit)d: closing it",
                 id=peer.id,
@@ -68,54 +81,54 @@ class SlowConsumers:
             peer.cut_off(CloseReason.SLOW_CONSUMER)
             return
         if peer not in self._episodes:
-            self._episodes[peer] = Episode(self._server.clock.time(), peer.dropped[0])
+            self._episodes[peer] = Episode(self._clock.time(), peer.dropped[0])
         if self._policy == "drop-oldest":
-            self._server.flush.drop_oldest(peer, self._limit - self._limit // SHARE)
+            self._flush.drop_oldest(peer, self._limit - self._limit // FREED)
         elif self._policy == "drop-newest":
             peer.miss()
         elif self._policy == "latest":
-            self._server.flush.keep_newest(peer)
+            self._flush.keep_newest(peer)
         else:
             self.block.wait_for(peer)
 
     def take(self, peer: Peer) -> tuple[Sequence[Part], int] | None:
-        """What `peer`, which is behind, is to receive next, with the number of messages in it; None at the end."""
+        """The parts that `peer`, which is behind, is to receive next, and the messages in them; None at the end."""
         episode = self._episodes.get(peer)
         if episode is None:
-            return self._server.flush.take(peer)
+            return self._flush.take(peer)
         if self._policy == "latest":
-            self._server.flush.keep_newest(peer)
+            self._flush.keep_newest(peer)
         elif self._policy == "block":
             self.block.moved(peer)
-        elif self._policy == "drop-newest" and peer.missing and peer.pending_bytes <= self._limit * 3 // 4:
+        elif self._policy == "drop-newest" and peer.missing and peer.pending_bytes <= self._limit - self._far:
             peer.hear_again()
             missed = peer.dropped[0] - episode.told
             if missed and self._notify:
                 episode.told += missed
-                peer.tell(notice.missed(self._server.hub, missed))
-                self._server.flush.run()
-        taken = self._server.flush.take(peer)
+                peer.tell(notice.missed(peer.hub, missed))
+                self._flush.run()
+        taken = self._flush.take(peer)
         missed = peer.dropped[0] - episode.told
         if not missed or not self._notify or self._policy == "drop-newest":
             return taken
         episode.told += missed
         parts, messages = taken or ((), 0)
-        word = notice.missed(self._server.hub, missed)
+        word = notice.missed(peer.hub, missed)
         peer.offer(1, len(word))
         return (word, *parts), messages + 1
 
     def over_for(self, peer: Peer, seconds: float) -> None:
-        """`peer` has been more than a quarter of its limit behind for that long, which is `slow_after`."""
+        """Log that `peer` has been far behind for `seconds`, which is `slow_after`; under `disconnect`, close it."""
         if peer in self.lasting:
             return
         self.lasting.add(peer)
         close = self._policy == "disconnect"
-        self._server.log.line(
+        self._log.line(
             WARNING,
             "peer %(id)d %(address)s has been more than %(quarter)d bytes behind for %(seconds).1f s%(closing)s",
             id=peer.id,
             address=peer.address,
-            quarter=self._limit // 4,
+            quarter=self._far,
             seconds=seconds,
             closing=": closing it" if close else "",
         )
@@ -123,27 +136,27 @@ class SlowConsumers:
             peer.cut_off(CloseReason.SLOW_CONSUMER)
 
     def caught_up(self, peer: Peer) -> None:
-        """`peer` is behind no more."""
-        self._end(peer, "has caught up")
+        """End the episode of `peer`, which is behind no more."""
+        self._end_episode(peer, "has caught up")
 
     def forget(self, peer: Peer) -> None:
-        """`peer` is gone."""
-        self._end(peer, "is gone")
+        """Know nothing more of `peer`, which is gone."""
+        self._end_episode(peer, "is gone")
         self.block.forget(peer)
         self.lasting.discard(peer)
 
-    def _end(self, peer: Peer, how: str) -> None:
+    def _end_episode(self, peer: Peer, how: str) -> None:
         episode = self._episodes.pop(peer, None)
         if episode is None:
             return
         self.block.release(peer)
-        self._server.log.line(
+        self._log.line(
             WARNING,
             "slow consumer %(id)d %(address)s " + how + " after %(seconds).1f s; policy %(policy)s, "
             "%(dropped)d messages dropped for it",
             id=peer.id,
             address=peer.address,
-            seconds=self._server.clock.time() - episode.since,
+            seconds=self._clock.time() - episode.since,
             policy=self._policy,
             dropped=peer.dropped[0] - episode.dropped,
         )

@@ -1,12 +1,13 @@
 """Timeouts: peers that take too long over a message, on which nothing moves, or that are far behind for long.
 
-Strategy: no timer is set when something arrives. All peers are looked at four times in the shortest limit, and what
-has not changed since the last look is as old as that look at least. So a peer is closed when its time is over, or up
+Strategy: no timer is set when something arrives. All peers are checked four times in the shortest limit, and whatever
+has not changed since the last check is as old as that check at least. So a peer is closed when its time is over, or up
 to a quarter of the limit later. The clock is the peer's own: it stands still while we do not read it.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from fastserver.errors import CloseReason
@@ -19,81 +20,79 @@ if TYPE_CHECKING:
     from fastserver.peers.peer import Peer
     from fastserver.peers.peermap import PeerMap
 
-LOOKS: Final = 4
-"""How often peers are looked at within the shortest limit."""
+CHECKS: Final = 4
+"""How often peers are checked within the shortest limit."""
 
 
 class Timeouts:
-    """The message and idle timeouts of all of `peers`, and `slow_after`, after which `slow_consumers` is told."""
+    """Closes peers after the message and idle timeouts, and tells `slow_consumers` after `slow_after`."""
 
-    def __init__(self, config: Config, clock: Clock, peers: PeerMap, slow_consumers: SlowConsumers) -> None:
+    def __init__(self, config: Config, *, clock: Clock, peers: PeerMap, slow_consumers: SlowConsumers) -> None:
         self._clock = clock
         self._message = config.message_timeout
         self._idle = config.idle_timeout
         self._slow = config.slow_after
-        self._behind = config.max_pending // 4
         self._slow_consumers = slow_consumers
-        self._skipped = peers.skipped
+        self._skipped: Counter[int] = peers.skipped
         limits = (self._message, self._idle, self._slow)
         shortest = min((limit for limit in limits if limit is not None), default=None)
-        self._rounds = None if shortest is None else Rounds(clock, peers, shortest / LOOKS, self._look)
-        # What was seen at the last look, and when that was first seen.
-        self._begun: dict[Peer, tuple[int, float]] = {}
-        self._moved: dict[Peer, tuple[int, int, float]] = {}
-        self._over: dict[Peer, float] = {}
+        self._rounds = None if shortest is None else Rounds(clock, peers, shortest / CHECKS, self._check)
+        # Of the last check, with the time at which it was first so (the peer's own, but that of `_behind`, seconds):
+        self._begun: dict[Peer, tuple[int, float]] = {}  # messages that peers with an unfinished one had sent
+        self._moved: dict[Peer, tuple[int, int, float]] = {}  # bytes received and acknowledged
+        self._behind: dict[Peer, float] = {}  # peers that were far behind
 
-    def watch(self) -> None:
-        """There is a peer."""
+    def watch(self, peer: Peer) -> None:
+        """Check `peer`, which has come, now and then."""
         if self._rounds is not None:
             self._rounds.begin()
 
     def forget(self, peer: Peer) -> None:
-        """`peer` is gone."""
+        """Know nothing more of `peer`, which is gone."""
         self._begun.pop(peer, None)
         self._moved.pop(peer, None)
-        self._over.pop(peer, None)
+        self._behind.pop(peer, None)
 
-    def _look(self, peer: Peer) -> None:
+    def _check(self, peer: Peer) -> None:
         if peer.reason is not None:
             return
         if self._message is not None and self._message_time(peer) >= self._message:
             peer.close(CloseReason.MESSAGE_TIMEOUT)
         elif self._idle is not None and self._idle_time(peer) >= self._idle:
             peer.close(CloseReason.IDLE)
-        elif self._slow is not None and (seconds := self._slow_time(peer)) >= self._slow:
+        elif self._slow is not None and (seconds := self._behind_time(peer)) >= self._slow:
             self._slow_consumers.over_for(peer, seconds)
 
     def _message_time(self, peer: Peer) -> float:
-        """For how long a message has been under way, as far as was seen."""
+        """Seconds for which the same message of `peer` has been unfinished, as far as was seen."""
         if not peer.splitter.held:
             self._begun.pop(peer, None)
             return 0.0
         now = peer.read_time
-        heard = peer.messages_in + self._skipped[peer.id]
+        sent = peer.messages_in + self._skipped[peer.id]
         messages, since = self._begun.get(peer, (-1, now))
-        if messages != heard:
-            self._begun[peer] = (heard, now)
+        if messages != sent:
+            self._begun[peer] = (sent, now)
             return 0.0
         return now - since
 
     def _idle_time(self, peer: Peer) -> float:
-        """For how long nothing has been received, and nothing acknowledged, as far as was seen."""
+        """Seconds for which nothing was received and nothing acknowledged, as far as was seen."""
         now = peer.read_time
-        heard, taken, since = self._moved.get(peer, (-1, -1, now))
-        # The kernel is asked only where it took something that it had not passed on when last looked at.
+        received, taken, since = self._moved.get(peer, (-1, -1, now))
+        # The kernel is asked only where it held something at the last check that the peer had not acknowledged.
         acknowledged = taken if peer.delivered_bytes == taken else peer.acknowledged_bytes
-        if heard != peer.bytes_in or acknowledged > taken:
+        if received != peer.bytes_in or acknowledged > taken:
             self._moved[peer] = (peer.bytes_in, acknowledged, now)
             return 0.0
         if acknowledged < taken:  # a Unix socket's kernel counts its overhead too
-            self._moved[peer] = (heard, acknowledged, since)
+            self._moved[peer] = (received, acknowledged, since)
         return now - since
 
-    def _slow_time(self, peer: Peer) -> float:
-        """For how long it has been over a quarter of its limit behind, as far as was seen."""
-        if peer.pending_bytes <= self._behind:
-            self._over.pop(peer, None)
-            self._slow_consumers.lasting.discard(peer)
+    def _behind_time(self, peer: Peer) -> float:
+        """Seconds for which `peer` has been far behind, as far as was seen."""
+        if not self._slow_consumers.is_far_behind(peer):
+            self._behind.pop(peer, None)
             return 0.0
         now = self._clock.time()
-        return now - self._over.setdefault(peer, now)
+        return now - self._behind.setdefault(peer, now)

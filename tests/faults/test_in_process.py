@@ -16,8 +16,8 @@ from faults.witnesses import LIGHT, Witnesses
 from support.deadline import DEADLINE
 
 from fastserver import CloseReason, Config, Peer, Server
+from fastserver.config.config import POLICIES
 from fastserver.framing import FRAMINGS
-from fastserver.limits.slowconsumer import POLICIES
 from fastserver.peers.figures import Figures
 
 CASES = [(fault, mode) for fault in FAULTS.values() if not fault.needs for mode in fault.modes]

@@ -12,7 +12,6 @@ from fastserver import CloseReason, Config, ConfigError
 from fastserver.config.headroom import least_memory as least
 from fastserver.config.listener import Role
 from fastserver.fanout.pause import Pause
-from fastserver.limits.memory import Held
 from fastserver.peers.peer import Peer
 
 LIMIT = 4 * 1024 * 1024
@@ -38,7 +37,7 @@ def test_a_batch_counts_once_however_many_wait_for_it() -> None:
     simulation = begin()
     stuck = [simulation.connect(0)[0] for _ in range(50)]
     send(simulation, 30)
-    held = Held(simulation.server).total
+    held = simulation.server.memory.usage().total
     assert 3_000_000 <= held <= 3_010_000
     assert all(peer.reason is None for peer in stuck)
 
@@ -48,7 +47,7 @@ def test_unfinished_messages_count() -> None:
     peers = [simulation.connect()[0] for _ in range(3)]
     for peer, size in zip(peers, (1_000_000, 1_500_000, 1_200_000), strict=True):
         peer.data_received(b"x" * size)
-    assert Held(simulation.server).total == 3_700_000
+    assert simulation.server.memory.usage().total == 3_700_000
     last, _ = simulation.connect()
     last.data_received(b"x" * 700_000)
     assert [peer.reason for peer in (*peers, last)] == [None, CloseReason.MEMORY, None, None]
@@ -66,7 +65,7 @@ def test_the_peer_whose_leaving_frees_most_is_closed(caplog: pytest.LogCaptureFi
     assert "bytes are held for peers, more than 4194304 allow: closing peer 1 127.0.0.1:40001" in caplog.text
     send(simulation, 25)  # what they share is now too much; none of them frees anything alone
     assert {peer.reason for peer in later} == {CloseReason.MEMORY}
-    assert Held(simulation.server).total == 0
+    assert simulation.server.memory.usage().total == 0
 
 
 def test_others_get_everything_when_it_runs_out() -> None:
@@ -90,7 +89,7 @@ def test_policies_that_drop_stay_within_it() -> None:
         stuck, _ = simulation.connect(0)
         for _ in range(5):
             send(simulation, 50)
-            assert Held(simulation.server).total <= 1024 * 1024 + 2 * len(CHUNK)
+            assert simulation.server.memory.usage().total <= 1024 * 1024 + 2 * len(CHUNK)
         assert stuck.reason is None
 
 
@@ -217,8 +216,8 @@ def test_nothing_is_kept_of_those_that_are_gone() -> None:
     simulation = begin()
     peers = [hold(simulation, 600_000, "192.0.2.1") for _ in range(5)]
     simulation.server.memory.check()
-    assert set(simulation.server.memory._seen) == set(peers)
+    assert set(simulation.server.memory._progress) == set(peers)
     for peer in peers:
         peer.abort()
     simulation.loop.tick()
-    assert not simulation.server.memory._seen
+    assert not simulation.server.memory._progress

@@ -12,8 +12,8 @@ from support.simulation import Simulation, Transport
 
 from fastserver import CloseReason
 from fastserver.limits.budget import WINDOW, Budget
-from fastserver.limits.memory import Held
-from fastserver.limits.pacing import INTERVAL, STUCK
+from fastserver.limits.pacing import INTERVAL
+from fastserver.limits.readers import STUCK
 from fastserver.peers.peer import Peer
 
 LIMIT = 1024 * 1024
@@ -253,7 +253,7 @@ def test_what_is_held_counts_as_held() -> None:
     held = simulation.server.pacing.held_bytes(sender)
     assert held > len(READ) * 6
     assert sender.incoming_bytes == held
-    assert Held(simulation.server).total > held
+    assert simulation.server.memory.usage().total > held
 
 
 @pytest.mark.parametrize("end", ["eof", "close", "reset", "frame error", "stop"])
@@ -330,13 +330,13 @@ def test_no_work_is_done_for_peers_that_rest() -> None:
         for _ in range(readers):
             simulation.connect(room=0)
         flood(simulation, sender)
-        due, looked = simulation.server.pacing._due, []
+        due, looked = simulation.server.pacing.readers.due, []
 
         def counted(peer: Peer, due: Any = due, looked: list[Peer] = looked) -> Any:
             looked.append(peer)
             return due(peer)
 
-        simulation.server.pacing._due = counted  # type: ignore[method-assign]
+        simulation.server.pacing.readers.due = counted  # type: ignore[method-assign]
         for _ in range(10):
             simulation.loop.advance(INTERVAL)
             flood(simulation, sender)

@@ -12,7 +12,7 @@ from support.simulation import Simulation
 
 from fastserver import CloseReason
 from fastserver.kernel import tcp_info, unacknowledged
-from fastserver.limits.vanished import Asked
+from fastserver.limits.vanished import Probed
 from fastserver.peers.peer import Peer
 
 NUMBER: Final = 1_000_000
@@ -31,7 +31,7 @@ class Kernel:
         self.sent = self.answered = self.simulation.loop.now
         monkeypatch.setattr("fastserver.limits.vanished.unacknowledged", lambda _: self.held)
         monkeypatch.setattr("fastserver.limits.vanished.tcp_info", lambda _: self.info())
-        self.simulation.server.vanished.watch()
+        self.simulation.server.vanished.watch(self.peer)
 
     def info(self) -> bytes:
         info = bytearray(104)
@@ -145,11 +145,11 @@ def test_what_the_kernel_says() -> None:
     with listening, socket.create_connection(listening.getsockname()) as one, listening.accept()[0] as other:
         one.sendall(b"x" * 1000)
         other.recv(1000)
-        asked = Asked.of(one.fileno())
-        assert asked is not None
-        assert asked[:2] == (0, 0)
-        assert 0 <= asked.answered < 60
-        assert not asked.in_vain
+        probed = Probed.of(one.fileno())
+        assert probed is not None
+        assert probed[:2] == (0, 0)
+        assert 0 <= probed.answered < 60
+        assert not probed.in_vain
         assert one.getblocking()
         one.send(b"still there")
     near, far = socket.socketpair()
@@ -157,4 +157,4 @@ def test_what_the_kernel_says() -> None:
         near.send(b"x")
         assert unacknowledged(near.fileno())
         assert tcp_info(near.fileno()) == b""
-        assert Asked.of(near.fileno()) is None
+        assert Probed.of(near.fileno()) is None

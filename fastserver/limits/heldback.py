@@ -1,0 +1,50 @@
+"""Messages of one sender that are held back until they may be passed on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from fastserver.fanout.backlog import whole
+
+if TYPE_CHECKING:
+    from fastserver.framing.framing import Splitter
+
+
+class HeldBack:
+    """The frames of one sender from `start` on, which are so many `messages`; none if it is only paused."""
+
+    __slots__ = ("frames", "messages", "start")
+
+    def __init__(self) -> None:
+        self.frames = b""
+        self.start = 0
+        self.messages = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return len(self.frames) - self.start
+
+    def add(self, frames: bytes, messages: int) -> None:
+        """Hold `frames` (complete, that many messages) too."""
+        self.frames = self.frames[self.start :] + frames
+        self.start = 0
+        self.messages += messages
+
+    def take(self, at_least: int, splitter: Callable[[], Splitter]) -> tuple[bytes, int]:
+        """The fewest messages that make `at_least` bytes, or all, and their number.
+
+        `splitter` makes a new splitter of the framing.
+        """
+        start, messages = self.start, self.messages
+        size = self.size
+        if at_least < size:
+            size, messages = whole(self.frames, start, at_least, splitter)
+        frames = self.frames[start : start + size]
+        self.start += size
+        self.messages -= messages
+        if not self.messages:
+            self.frames = b""
+            self.start = 0
+        return frames, messages
