@@ -1,5 +1,5 @@
 """An event bus in msgpack: ["subscribe", TOPIC], ["unsubscribe", TOPIC], ["publish", TOPIC, EVENT]. Subscribers of a
-topic receive what was published just as it came. `bus_client.js`, beside this file, speaks to it from Node.
+topic receive each event exactly as it was published. `bus_client.js`, beside this file, speaks to it from Node.
 """
 
 import argparse
@@ -12,7 +12,7 @@ MOST = 100  # topics of one peer
 
 
 def command(message: Message) -> Any:
-    """What it says, None where Python cannot hold it: msgpack has maps whose keys are arrays."""
+    """The value of `message`; None if Python cannot hold it, such as a map whose keys are arrays."""
     try:
         return message.value
     except (TypeError, ValueError):
@@ -20,7 +20,7 @@ def command(message: Message) -> Any:
 
 
 def bus(port: int) -> Server:
-    # No prefix before a message: what any language's streaming unpacker reads and its packer writes.
+    # Messages have no prefix, as streaming packers and unpackers of any language write and read them.
     server = Server(Config(mode="msgpack-stream", port=port))
 
     @server.on_connect
@@ -32,7 +32,7 @@ def bus(port: int) -> Server:
         peer = message.peer
         match command(message):
             case ["publish", str(topic), _]:
-                # A channel is there while somebody is in it; one that nobody is in costs nothing.
+                # A channel exists while a peer is in it; an empty one costs nothing.
                 server.channel(topic).broadcast_packed(message.payload, exclude=peer)
             case ["subscribe", str(topic)] if len(topic) <= LONGEST and len(peer.data | {topic}) <= MOST:
                 peer.data.add(topic)

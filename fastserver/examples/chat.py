@@ -10,12 +10,12 @@ NAME = re.compile(r"[A-Za-z][A-Za-z0-9]{0,19}")
 
 
 def chat(port: int) -> Server:
-    # Who ends their stream may go on receiving for a while, unless told otherwise: here, they have left.
+    # A peer that ended its stream still receives for a while by default; here, it has left the chat.
     server = Server(Config(port=port, max_message=4096, half_close_timeout=0))
-    names: set[str] = set()  # those taken; `guest-1` is none that one can choose
+    names: set[str] = set()  # names that are taken; nobody can choose one like `guest-1`
 
     def enter(peer: Peer, room: str) -> None:
-        peer.data["room"] = server.channel(room)  # a channel is there as soon as somebody asks for it
+        peer.data["room"] = server.channel(room)  # the channel is made when it is first asked for
         peer.join(peer.data["room"])
         peer.data["room"].broadcast(f"* {peer.data['name']} came to {room}".encode())
 
@@ -25,7 +25,7 @@ def chat(port: int) -> Server:
 
     @server.on_connect
     def welcome(peer: Peer) -> None:
-        peer.data = {"name": f"guest-{peer.id}"}  # `data` is yours: whatever you want to know of a peer
+        peer.data = {"name": f"guest-{peer.id}"}  # `data` is yours, for anything you want to keep about a peer
         peer.send(HELP)
         enter(peer, "lobby")
 
@@ -37,7 +37,7 @@ def chat(port: int) -> Server:
     @server.on_message
     def hear(message: Message) -> None:
         peer, text = message.peer, message.payload.decode("utf-8", "replace")[:500]
-        text = "".join(char if char.isprintable() else "?" for char in text)  # nothing that acts on a terminal
+        text = "".join(char if char.isprintable() else "?" for char in text)  # nothing in it can act on a terminal
         name, room = peer.data["name"], peer.data["room"]
         match text.split():
             case ["/name", new] if NAME.fullmatch(new) and new not in names:
@@ -50,9 +50,9 @@ def chat(port: int) -> Server:
                 enter(peer, new)
             case ["/who"]:
                 here = [other.data["name"] for other in room.peers]
-                peer.send(f"* {len(here)} here: {', '.join(here[:50])}".encode())  # a message has a limit, a room none
+                peer.send(f"* {len(here)} here: {', '.join(here[:50])}".encode())  # a room has no limit, a message has
             case ["/quit"]:
-                peer.close()  # what was sent before still arrives
+                peer.close()  # messages sent before still arrive
             case [word, *_] if word.startswith("/"):
                 peer.send(HELP)
             case [_, *_]:

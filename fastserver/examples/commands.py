@@ -1,5 +1,5 @@
-"""A key-value store that is spoken to in lines: PING, SET KEY VALUE, GET KEY, DEL KEY, KEYS, and WAIT KEY, which
-answers once the key is there. Each request has one reply, OK or ERR; KEYS has a KEY line for each one before it.
+"""A key-value store with a protocol of lines: PING, SET KEY VALUE, GET KEY, DEL KEY, KEYS, and WAIT KEY, which
+answers once the key exists. Each request has one reply, OK or ERR; before that of KEYS comes a KEY line for each key.
 """
 
 import argparse
@@ -17,18 +17,18 @@ def commands(port: int) -> Server:
     values: dict[str, str] = {}
     changed = asyncio.Condition()
 
-    # With an async function the requests of one peer still are handled one after another, those of different peers
-    # side by side. Requests that pile up behind a WAIT fill `Config.max_waiting`, then their sender is read no further.
+    # An async function handles the requests of one peer one after another, those of different peers side by side.
+    # When requests that wait behind a WAIT fill `Config.max_waiting`, their sender is not read until they are handled.
     @server.on_message
     async def handle(message: Message) -> None:
-        if not message.peer.closed:  # who has gone gets no answer: do not WAIT for it
+        if not message.peer.closed:  # a peer that is gone gets no answer: do not WAIT for it
             reply = await answer(message)
             message.peer.send(reply.encode())
 
     async def answer(message: Message) -> str:
         line = message.payload.decode("latin-1")
         if not (line.isascii() and line.isprintable()):
-            return "ERR printable ASCII only"  # what one sets, others will see
+            return "ERR printable ASCII only"  # others will see what one peer sets
         match line.split(maxsplit=2):
             case ["PING"]:
                 return "OK"

@@ -1,5 +1,5 @@
 """A server within another asyncio program: its clock ticks to everyone, and so does a worker thread's measurement.
-What peers send is broadcast, since there is no message handler.
+Messages of peers are broadcast, since there is no message handler.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from fastserver import Config, Server
 
 
 async def clock(server: Server) -> None:
-    """Stands for your program: anything that runs in the event loop."""
+    """Your program: anything that runs in the event loop."""
     ticks = 0
     while True:
         ticks += 1
@@ -21,7 +21,7 @@ async def clock(server: Server) -> None:
 
 
 def measure(server: Server, done: threading.Event) -> None:
-    """Stands for what would block the loop, and so has a thread: there, only what is called threadsafe may be used."""
+    """Work that would block the loop, in a thread of its own, where only methods named threadsafe may be called."""
     while not done.is_set():
         free = shutil.disk_usage(".").free
         server.everyone.broadcast_threadsafe(f"free {free}".encode())
@@ -30,7 +30,7 @@ def measure(server: Server, done: threading.Event) -> None:
 
 async def main(port: int) -> None:
     done = threading.Event()
-    # It listens within the block. At its end, peers get the rest of what is theirs before the connections close.
+    # The server listens within the block. At the end, peers receive what is pending before their connections close.
     async with Server(Config(port=port)) as server:
         print("listening on", *server.addresses, flush=True)  # the log goes to `logging`, which is yours to set up
         worker = threading.Thread(target=measure, args=(server, done))

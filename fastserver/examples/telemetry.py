@@ -1,4 +1,4 @@
-"""A hub for readings. Whoever connects is told the last value of everything, then every update.
+"""A hub for readings. A peer that connects gets the last value of everything, then every update.
 
 `python -m fastserver.examples.telemetry`, then `nc localhost 3000` to watch, and `kitchen/temperature=21.5` to report.
 """
@@ -9,7 +9,7 @@ import re
 from fastserver import Config, Message, Peer, Server
 
 READING = re.compile(rb"([\w./-]{1,64})=([ -~]{0,200})")  # printable ASCII only: it ends up on terminals
-MOST = 1000  # readings kept: what strangers can make us remember has a limit
+MOST = 1000  # readings kept: strangers can add no more
 
 
 def telemetry(port: int) -> Server:
