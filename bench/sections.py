@@ -27,16 +27,16 @@ SECTIONS: Final = (
         "Processor time of the server per delivery, in lockstep",
         "The next write comes once all receivers have the last one, and in all-to-all the server is held until all "
         "have written, so that every server finds the same amount at a time. Nanoseconds of all its threads. Each run "
-        "has a process of its own: where few hear, one and the same program differs by a fifth from start to start.",
+        "has a process of its own: with few receivers, one and the same program differs by a fifth from start to "
+        "start.",
         ("ns",),
         _shapes(cost, [*FANOUT, *BATCHES, *ALL_TO_ALL], fresh=True),
     ),
     Section(
         "rate",
         "Deliveries per second, flat out",
-        "Senders write whenever they are less than 256 KiB for each receiver ahead, and 64 MiB "
-        "in all. The load has one processor, the "
-        "server another; where the server is less than 0.9 busy, the load set the rate.",
+        "Senders write whenever they are less than 256 KiB for each receiver ahead, and 64 MiB in all. The load has "
+        "one processor, the server another; where the server is less than 0.9 busy, the load set the rate.",
         ("per second", "busy"),
         _shapes(
             rate,
@@ -62,7 +62,7 @@ SECTIONS: Final = (
         "stuck",
         "Readers that are stuck",
         "20,000 messages of 1 KiB a second to 10 healthy readers, beside none, 1 and 5 that never read: the longest "
-        "that a healthy one heard nothing, and how much more memory the server took.",
+        "time that a healthy one received nothing, and how much more memory the server took.",
         ("gap ms", "MiB more"),
         tuple(Measure(f"{count} stuck", partial(stuck, count), 20, fresh=True) for count in (0, 1, 5)),
         seconds=10.0,
