@@ -12,10 +12,10 @@ from conftest import Serve
 from support.command import PURE, attempt
 from support.connection import Connection
 
-from fastserver.config.config import MODES
+from fastserver.framing import FRAMINGS
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("mode", FRAMINGS)
 def test_start(serve: Serve, mode: str) -> None:
     """It says where it listens and for what, before anybody is connected."""
     server = serve("--port", "0", "--mode", mode)
