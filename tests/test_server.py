@@ -488,9 +488,9 @@ def test_descriptors_run_out_and_come_back(run: Run) -> None:
     async def main() -> None:
         async with Server(config()) as server:
             one, two = await Client.connect(server), await Client.connect(server)
-            server._ceiling = 0  # as if every descriptor from 0 on were taken
+            server.door.ceiling = 0  # as if every descriptor from 0 on were taken
             await Client.open(server)
-            await until(lambda: server._refused == 1)
+            await until(lambda: server.door.refused_in_a_row == 1)
             await one.send(b"still\n")
             assert await two.receive(6) == b"still\n"
             one.writer.write_eof()

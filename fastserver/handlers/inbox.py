@@ -1,8 +1,8 @@
-"""An inbox: what one peer sent and handlers have not handled yet, taken in order by a task. Where all handlers are
-plain functions, a peer has one only while its messages take longer than its turn.
+"""An inbox: the messages of one peer that handlers have not handled yet, taken in order by a task. Where all handlers
+are plain functions, a peer has an inbox only while its messages take longer than its turn.
 
-It is bounded: while it is full the peer is read no further, so what waits is at most the limit and one read.
-The task lives only while there is something to do.
+An inbox is bounded: while it is full the peer is paused, so that at most the limit and one read wait in it. The task
+lives only while there is something to do.
 """
 
 from __future__ import annotations
@@ -10,17 +10,16 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections import deque
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextvars import Context, ContextVar, copy_context
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fastserver.errors import UNHEARD
 from fastserver.fanout.pause import Pause
 
 if TYPE_CHECKING:
     from fastserver.framing import Messages
-    from fastserver.handlers.handlers import Handlers
     from fastserver.peers.peer import Peer
 
 LIST: Final = 500
@@ -32,11 +31,11 @@ FIRST: Final = 16
 noticed soon."""
 
 TURN: Final = 0.005
-"""Seconds that the messages of one peer are handled before others have their turn."""
+"""Seconds for which the messages of one peer are handled before others have their turn."""
 
 
 def lists(peer: Peer, frames: bytes, first: int) -> Iterator[Messages[Peer]]:
-    """The messages in `frames`, which `peer` sent, `first` of them and then more at a time."""
+    """The messages in `frames`, which `peer` sent: `first` of them, then more at a time."""
     start, most = 0, first
     while start < len(frames):
         messages = peer.splitter.messages(frames, peer, most, start)
@@ -56,25 +55,64 @@ class Work(asyncio.Task[None]):
             return super().cancel(msg)
 
         def cancelling(self) -> int:
-            """How often it was asked to end."""
+            """How often it was cancelled."""
             return self.asked
 
 
-class Inbox:
-    """What waits for the handlers of one peer."""
+class Owner(Protocol):
+    """The handlers that an inbox works for, by kind, and what it tells their owner."""
 
-    def __init__(self, handlers: Handlers, peer: Peer) -> None:
+    @property
+    def connect(self) -> Sequence[Callable[..., object]]: ...
+
+    @property
+    def message(self) -> Sequence[Callable[..., object]]: ...
+
+    @property
+    def messages(self) -> Sequence[Callable[..., object]]: ...
+
+    @property
+    def disconnect(self) -> Sequence[Callable[..., object]]: ...
+
+    @property
+    def asynchronous(self) -> bool:
+        """True if every peer needs an inbox."""
+
+    @property
+    def max_waiting(self) -> int:
+        """Bytes of waiting frames from which on the peer is paused."""
+
+    async def run_to_end(self, inbox: Inbox, handler: Callable[..., Any], *arguments: Any) -> None:
+        """Call a handler, and wait until it is done. Raises only what ends the task of the inbox."""
+
+    def context_of(self, peer: Peer) -> Context:
+        """The context in which the handlers of `peer` are called."""
+
+    def keep_context(self, peer: Peer, context: Context) -> None:
+        """Call the handlers of `peer` in `context` from now on."""
+
+    def at_work(self, inbox: Inbox) -> None:
+        """Note that `inbox` has something to do."""
+
+    def at_rest(self, inbox: Inbox) -> None:
+        """Note that `inbox` has nothing to do any more."""
+
+
+class Inbox:
+    """The messages that wait for the handlers of one peer, and its connect and disconnect handlers that are due."""
+
+    def __init__(self, handlers: Owner, peer: Peer) -> None:
         self.messages = 0
         """Messages that wait."""
         self.bytes = 0
-        """Their frames, bytes."""
+        """Bytes of their frames."""
         self.full = False
         self.handlers = handlers
         self.peer = peer
         self._task: Work | None = None
         self._begun = False
         self._cancelled = False  # by us
-        self._asked = 0  # how often the task had been asked to end when the handler was called
+        self._asked = 0  # how often the task had been cancelled when the handler was called
         self._greet = False
         self._part = False
         self._turn = 0.0
@@ -86,7 +124,7 @@ class Inbox:
         self._start()
 
     def add(self, frames: bytes, messages: int) -> None:
-        """Handle `frames`, complete, that many messages, after what waits."""
+        """Handle `frames` (complete, that many messages) after those that wait."""
         self._start()
         self._waiting.append((frames, messages))
         self.messages += messages
@@ -101,7 +139,7 @@ class Inbox:
         self._start()
 
     def cancel(self) -> None:
-        """End the handler that is at work, and handle no more messages; those left count as waiting for ever. The
+        """Cancel the handler that is at work, and handle no more messages; those left count as waiting for ever. The
         disconnect handlers are still called.
         """
         self._cancelled = True
@@ -112,12 +150,12 @@ class Inbox:
         elif self._begun:  # a task that has not would end without a word
             self._task.cancel()
 
-    def calls(self) -> None:
-        """A handler is called now."""
+    def note_call(self) -> None:
+        """Note that a handler is called now."""
         self._asked = 0 if self._task is None else self._task.cancelling()
 
     def ended_by(self, error: BaseException) -> bool:
-        """Whether the task was ended by `error`, rather than the handler having raised it."""
+        """True if `error` came from outside to end the task; false if the handler raised it."""
         if isinstance(error, asyncio.CancelledError):
             return self._cancelled or (self._task is not None and self._task.cancelling() > self._asked)
         if isinstance(error, GeneratorExit):  # where no loop runs the task, its coroutine is being thrown away
@@ -143,7 +181,7 @@ class Inbox:
                 if self._greet:
                     self._greet = False
                     for connect in handlers.connect:
-                        await handlers.settle(self, connect, peer)
+                        await handlers.run_to_end(self, connect, peer)
                 elif self._waiting:
                     frames, messages = self._waiting.popleft()
                     await self._handle(frames, messages)
@@ -151,7 +189,7 @@ class Inbox:
                 elif self._part:
                     self._part = False
                     for disconnect in handlers.disconnect:
-                        await handlers.settle(self, disconnect, peer, peer.reason)
+                        await handlers.run_to_end(self, disconnect, peer, peer.reason)
                 else:
                     return
         finally:
@@ -179,7 +217,7 @@ class Inbox:
                     await peer.turn(sum([len(message.payload) for message in messages]))
                 for several in handlers.messages:
                     if peer.reason not in UNHEARD:
-                        await handlers.settle(self, several, messages)
+                        await handlers.run_to_end(self, several, messages)
                 waiting -= len(messages)
                 self._take_off(len(messages), 0)
                 await self._yield()
@@ -189,7 +227,7 @@ class Inbox:
                     await peer.turn(len(message.payload))
                 for handler in handlers.message:
                     if peer.reason not in UNHEARD and not self._cancelled:
-                        await handlers.settle(self, handler, message)
+                        await handlers.run_to_end(self, handler, message)
                 waiting -= 1
                 self._take_off(1, 0)
                 await self._yield()

@@ -121,8 +121,8 @@ def test_health_checks_use_up_nothing() -> None:
     for one in list(simulation.server.peers):
         one.abort()
     simulation.loop.tick()
-    assert len(simulation.server._half_closed) == 0
-    assert not simulation.server._half_closed._of
+    assert len(simulation.server.door.half_closed) == 0
+    assert not simulation.server.door.half_closed._of
 
 
 def test_connects_per_second() -> None:
@@ -159,8 +159,8 @@ def test_loopback_is_limited_if_asked_for() -> None:
 
 def test_descriptors_that_run_out_count_as_refusals() -> None:
     simulation = Simulation(max_peers_per_address=1)
-    ceiling, simulation.server._ceiling = simulation.server._ceiling, -1
+    ceiling, simulation.server.door.ceiling = simulation.server.door.ceiling, -1
     assert not let_in(simulation, FAR)
     assert simulation.server.peers.refused == {"descriptors": 1}
-    simulation.server._ceiling = ceiling
+    simulation.server.door.ceiling = ceiling
     assert let_in(simulation, FAR)  # the one refused does not count for its address

@@ -328,7 +328,7 @@ def test_a_subclass_cannot_define_a_handler_by_its_name() -> None:
 
         def hear(self, message: Message) -> None: ...
 
-    assert Right().handlers.hear
+    assert Right().handlers.takes_messages
 
 
 def test_a_handler_that_forgot_to_say_it_is_async_fails_loudly(caplog: pytest.LogCaptureFixture) -> None:

@@ -169,7 +169,7 @@ def test_a_handler_that_swallows_its_cancellation_does_not_hold_up_the_stop(run:
             writer.write(b"go\n")
             await begun.wait()
             await made.stop()
-            assert made._stopped.is_set()
+            assert made._drain.over
             end.set()
 
     run(main())
@@ -320,7 +320,7 @@ def test_what_ends_a_program_ends_it_in_order(
     assert caught.value.args == error.args
     assert bytes(seen) == b"end"
     assert not made.peers
-    assert made._stopped.is_set()
+    assert made._drain.over
 
 
 @pytest.mark.parametrize("kind", ["plain", "async"])
@@ -336,7 +336,7 @@ def test_sys_exit_ends_a_program_of_its_own(run: Run, kind: str) -> None:
             async def end_later(message: Message) -> None:
                 sys.exit(4)
 
-            made.handlers.settled = False
+            made.handlers.frozen = False
             made.on_message(end if kind == "plain" else end_later)
             async with connected(made) as (reader, writer):
                 writer.write(b"x\n")

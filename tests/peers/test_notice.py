@@ -122,7 +122,7 @@ def fail(*_: object) -> Any:
         "slow_consumers.forget",
         "timeouts.forget",
         "heartbeat.forget",
-        "admission.parted",
+        "door.admission.parted",
         "handlers.disconnected",
     ],
 )
@@ -150,7 +150,7 @@ def test_peer_is_off_the_books_whatever_fails(part: str, monkeypatch: pytest.Mon
     assert other.closed
     assert not simulation.server.peers
     assert not simulation.server.everyone.peers
-    assert simulation.server._emptied.is_set()
+    assert simulation.server.door.emptied.is_set()
 
 
 def test_books_of_a_peer_that_cannot_be_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,4 +161,4 @@ def test_books_of_a_peer_that_cannot_be_made_up(monkeypatch: pytest.MonkeyPatch)
     simulation.loop.tick()
     assert peer.closed
     assert not simulation.server.peers
-    assert simulation.server._emptied.is_set()
+    assert simulation.server.door.emptied.is_set()
