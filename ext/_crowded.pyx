@@ -25,7 +25,7 @@ cdef struct Table:
 
 
 cdef int resize(Table* table, size_t size) except -1:
-    """Makes it that large, and puts what is in it into its new place."""
+    """Makes the table `size` places large, and gives every key in it a new place."""
     cdef Py_ssize_t index
     cdef size_t at, more
     PyMem_Free(table.places)
@@ -72,7 +72,7 @@ cdef int put(Table* table, list keys, Py_ssize_t index) except -1:
 
 
 def crowded(list keys not None) -> bool:
-    """Whether putting `keys` into a dict takes more than `STEPS` for each. TypeError if one has no hash."""
+    """True if putting `keys` into a dict takes more than `STEPS` steps for each. TypeError if one has no hash."""
     cdef Table table
     cdef Py_ssize_t index, size = len(keys)
     table.places = NULL

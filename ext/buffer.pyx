@@ -1,4 +1,4 @@
-# What goes into a splitter, what it holds, what comes out.
+# The input of a splitter, the bytes it holds, and its output.
 
 
 cdef struct Input:
@@ -32,7 +32,7 @@ cdef struct Buffer:
 
 
 cdef int buffer_append(Buffer* held, const uint8_t* data, uint64_t size, uint64_t most) except -1:
-    """Adds `data[:size]`; `most` is what `held` can come to at the end."""
+    """Adds `data[:size]`; `most` is the largest size that `held` can come to."""
     cdef uint64_t wanted = held.size + size
     cdef uint8_t* grown
     if wanted > held.capacity:

@@ -1,4 +1,4 @@
-# Lines: bytes up to LF, a CR before it part of the line end. The twin is fastserver/framing/lines.py.
+# Lines: bytes up to LF; a CR before the LF belongs to the line end. The twin is fastserver/framing/lines.py.
 
 cdef enum:
     LF = 0x0A
@@ -52,23 +52,23 @@ cdef class LinesSplitter:
     cdef uint64_t offset  # of the first byte held, in the stream
     cdef Buffer buffer
     cdef bint dead
-    cdef bint lost  # what was fed last, for want of memory: nothing can follow it
+    cdef bint lost  # the bytes fed last were, for want of memory: nothing can follow them
 
     def __cinit__(self, max_message, invalid_text="close"):
         self.limit = limit(max_message)
-        invalid(invalid_text)  # of no concern to lines
+        invalid(invalid_text)  # checked alone: lines may hold any bytes
 
     def __dealloc__(self):
         buffer_clear(&self.buffer)
 
     @property
     def skipped(self) -> int:
-        """Messages left out: there are none such lines."""
+        """Number of messages left out: no line ever is."""
         return 0
 
     @property
     def fault(self) -> None:
-        """What was wrong with the first of them."""
+        """The reason why the first of those was left out."""
         return None
 
     @property
@@ -103,7 +103,7 @@ cdef class LinesSplitter:
         cdef bytes frames = b""
         cdef bint harmless = before + size <= self.limit
         if harmless:
-            # No line in it can be over the limit: where the last one ends and how many there are is all.
+            # No line in `chunk` can be over the limit, so the end of the last one and their number are all we need.
             start = size
             while start and chunk[start - 1] != LF:
                 start -= 1
@@ -145,7 +145,7 @@ cdef class LinesSplitter:
         return FrameError(refusals.LINE, self.offset, self.limit, frames, count)
 
     def finish(self) -> bytes:
-        """The stream ended: gives the line that had not, LF added, or b"" if there is none."""
+        """Tells the end of the stream: gives the line that had not ended, LF added, or b"" if there is none."""
         cdef uint8_t end = LF
         self.count = 0
         if self.dead:
@@ -161,7 +161,7 @@ cdef class LinesSplitter:
         return line
 
     def messages(self, bytes frames not None, object peer, Py_ssize_t most=-1, Py_ssize_t start=0) -> Messages:
-        """One message per line of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
+        """A message per line of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
         cdef const char* lines = PyBytes_AS_STRING(frames)
         cdef Py_ssize_t size = PyBytes_GET_SIZE(frames)
         cdef const char* lf

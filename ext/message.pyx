@@ -19,7 +19,7 @@ cdef class Form:
 @cython.freelist(512)
 @cython.auto_pickle(False)
 cdef class Message:
-    """One message as a handler gets it, made by `Splitter.messages`; its attributes are read-only.
+    """A message as a handler gets it, made by `Splitter.messages`; its attributes are read-only.
 
     `peer` is its sender, as given to `messages`. A message keeps the frames it came with alive, and
     cuts its own bytes out of them only when asked.

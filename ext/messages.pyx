@@ -1,4 +1,4 @@
-# Several messages, and one after another. The compiled twin of fastserver/framing/messages.py.
+# Messages as a sequence, and one at a time. The compiled twin of fastserver/framing/messages.py.
 
 
 cdef extern from "Python.h":
@@ -71,11 +71,11 @@ cdef class Messages:
 
     @property
     def end(self) -> int:
-        """Where the last of them ends in the frames, bytes."""
+        """End of the last message in the frames, in bytes."""
         return self.ends[self.size - 1] if self.size else self.start
 
     def one_by_one(self):
-        """Each once, in order, without keeping them: less work than iteration where they are not needed again."""
+        """Gives each once, in order, and keeps none: less work than iteration where they are not needed again."""
         cdef OneByOne found = OneByOne.__new__(OneByOne)
         found.messages = self
         return found

@@ -1,4 +1,4 @@
-# Msgpack with a length: 4 bytes, big-endian, then one object of exactly that many bytes.
+# MessagePack with a length: 4 bytes, big-endian, then one object of exactly that many bytes.
 # The twin is fastserver/framing/msgpack.py.
 
 cdef enum:

@@ -1,4 +1,4 @@
-# Msgpack objects back to back, nothing between them. The twin is fastserver/framing/msgpack_stream.py.
+# MessagePack objects back to back, nothing between them. The twin is fastserver/framing/msgpack_stream.py.
 
 
 cdef Form msgpack_stream_form = ObjectForm()

@@ -1,4 +1,4 @@
-# What the framings made of msgpack objects share: all but how a frame begins.
+# The splitter that both MessagePack framings share; each adds how a frame begins.
 # The twin is fastserver/framing/objects.py.
 
 
@@ -26,7 +26,7 @@ cdef class ObjectForm(Form):
 cdef class ObjectSplitter:
     """Cuts a byte stream into frames that hold one msgpack object each, of at most `max_message` bytes.
 
-    `invalid_text` is what becomes of one with text that is not UTF-8: `close` refuses it, `skip` leaves it out, and
+    `invalid_text` decides about an object with text that is not UTF-8: `close` refuses it, `skip` leaves it out, and
     one with a malformed timestamp too, `pass` gives it as it is.
     """
 
@@ -38,8 +38,8 @@ cdef class ObjectSplitter:
     cdef uint64_t offset  # of the first byte held, in the stream
     cdef Buffer buffer
     cdef Scan* scan  # of what is held, NULL if nothing is
-    cdef tuple dead  # what was wrong, once something was
-    cdef bint lost  # what was fed last, for want of memory: nothing can follow it
+    cdef tuple dead  # the refusal, once there was one: what, where, the limit
+    cdef bint lost  # the bytes fed last were, for want of memory: nothing can follow them
 
     def __cinit__(self, max_message, invalid_text="close"):
         self.limit = limit(max_message)
@@ -57,7 +57,7 @@ cdef class ObjectSplitter:
         return None
 
     cdef uint64_t wanted(self, Scan* scan) noexcept:
-        """The most bytes the frame can have, as far as is known."""
+        """The largest size (bytes) that the frame can have, as far as is known."""
         return scan.end
 
     @property
@@ -160,7 +160,7 @@ cdef class ObjectSplitter:
         return scan_run(scan, data, size)
 
     cdef Status resume(self, const uint8_t* chunk, uint64_t size, uint64_t* taken) except *:
-        """Goes on with the frame held; `taken` is how much of `chunk` belongs to it."""
+        """Goes on with the frame held; `taken` becomes the number of bytes of `chunk` that belong to it."""
         cdef Status status = MORE
         cdef uint64_t take
         # Where the frame ends may not be known, so what is appended doubles until it has been found.
@@ -195,7 +195,7 @@ cdef class ObjectSplitter:
         return FrameError(*self.dead, frames, count)
 
     def finish(self) -> bytes:
-        """The stream ended: b"", or FrameError if it did so inside a frame."""
+        """Tells the end of the stream: b"", or FrameError if that is inside a frame."""
         self.forget_last()
         if self.lost and self.dead is None:
             raise MemoryError
@@ -207,7 +207,7 @@ cdef class ObjectSplitter:
         return b""
 
     def messages(self, bytes frames not None, object peer, Py_ssize_t most=-1, Py_ssize_t start=0) -> Messages:
-        """One message per frame of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
+        """A message per frame of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
         cdef const uint8_t* data = <const uint8_t*>PyBytes_AS_STRING(frames)
         cdef uint64_t size = PyBytes_GET_SIZE(frames), at = start
         cdef Scan scan

@@ -1,4 +1,4 @@
-# Whether bytes are one well-formed msgpack object, found out as they arrive.
+# The scan of a MessagePack object: checks bytes as they arrive, and builds nothing.
 # The twin is fastserver/framing/scan.py; positions here count from the start of the frame.
 
 cdef enum:
@@ -61,10 +61,10 @@ cdef struct Scan:
     uint64_t body  # bytes to come of the str, bin, ext or number begun
     uint32_t depth
     bint exact
-    bint text  # whether `body` is a str's, and to be looked at
+    bint text  # True if `body` is a str's, and to be checked
     InvalidText invalid
-    bint spoilt  # whether it is to be skipped
-    # What was wrong: where, and of which kind promising how much.
+    bint spoilt  # True if the object is to be skipped
+    # The fault: where, and the kind of the element that promises `low` to `high`.
     Fault fault
     Kind kind
     uint64_t wrong
@@ -92,7 +92,7 @@ cdef inline Status refuse(Scan* scan, Fault fault, uint64_t at) noexcept:
 
 
 cdef inline Status spoil(Scan* scan, Fault fault, uint64_t at, uint64_t low) noexcept:
-    """An element is wrong, but its length is known: the object can be skipped, if that is what is wanted."""
+    """Notes an element that is wrong but of known length, so that the object can be skipped, or refuses it."""
     if scan.invalid == SKIP and scan.spoilt:
         return DONE
     scan.low = low
@@ -102,7 +102,7 @@ cdef inline Status spoil(Scan* scan, Fault fault, uint64_t at, uint64_t low) noe
 
 
 cdef Status scan_run(Scan* scan, const uint8_t* data, uint64_t size) noexcept:
-    """DONE when the object is complete in `data[:size]`, which goes on from what the last run was given."""
+    """DONE once the object is complete in `data[:size]`, which begins with the bytes that the last run was given."""
     cdef Status status
     while True:
         if scan.body:
@@ -119,7 +119,7 @@ cdef Status scan_run(Scan* scan, const uint8_t* data, uint64_t size) noexcept:
 
 
 cdef bint pass_common(Scan* scan, const uint8_t* data, uint64_t size) noexcept:
-    """Takes elements as long as they are common ones, complete and right; whether the object is done."""
+    """Takes elements as long as they are common ones, complete and right; True once the object is done."""
     cdef uint64_t at = scan.at, slack = scan.slack, left = scan.left, owed = scan.end - at - slack
     cdef uint64_t extra
     cdef uint32_t depth = scan.depth
@@ -180,7 +180,7 @@ cdef bint pass_common(Scan* scan, const uint8_t* data, uint64_t size) noexcept:
 
 
 cdef Status pass_head(Scan* scan, const uint8_t* data, uint64_t size) noexcept:
-    """Takes one element's header; MORE if it is not all there yet."""
+    """Takes one element's header; MORE if part of the header is missing."""
     cdef uint64_t at = scan.at
     cdef Head said = heads[data[at]]
     cdef bint container = said.kind == ARRAY or said.kind == MAP
@@ -235,7 +235,7 @@ cdef Status pass_head(Scan* scan, const uint8_t* data, uint64_t size) noexcept:
 cdef Status check_ext(
     Scan* scan, const uint8_t* data, uint64_t size, uint64_t code, uint64_t length
 ) noexcept:
-    """Looks at the type at `data[code]`, and at a timestamp's nanoseconds; MORE if not all there yet."""
+    """Checks the type at `data[code]`, and a timestamp's nanoseconds; MORE if part of them is missing."""
     cdef uint64_t least = 0, known, there
     if code >= size:
         return MORE
@@ -253,7 +253,7 @@ cdef Status check_ext(
 
 
 cdef Status pass_body(Scan* scan, const uint8_t* data, uint64_t size) noexcept:
-    """Takes what is there of a str, bin, ext or number; MORE if that is not all of it."""
+    """Takes the bytes that are there of a str, bin, ext or number; MORE if some are missing."""
     cdef uint64_t stop = scan.at + min(scan.body, size - scan.at)
     cdef uint64_t reached = stop
     cdef bint wrong = False
@@ -270,7 +270,7 @@ cdef Status pass_body(Scan* scan, const uint8_t* data, uint64_t size) noexcept:
 
 
 cdef tuple refused(Scan* scan, uint64_t start, uint64_t max_message):
-    """What was seen, where, and the limit it broke, of a frame that began at `start`."""
+    """The arguments of a FrameError: the fault, where, and the limit, in a frame that began at `start`."""
     cdef uint64_t at = start + scan.wrong
     if scan.fault == FAULT_NEVER:
         return refusals.NEVER, at, None

@@ -32,7 +32,7 @@ cdef inline bint is_ascii(const uint8_t* data, uint64_t size) noexcept:
 cdef uint64_t pass_text(
     const uint8_t* data, uint64_t at, uint64_t stop, uint64_t end, bint* wrong
 ) noexcept:
-    """Where the whole characters from `data[at]` end, `stop` or the start of one that is cut or wrong.
+    """End of the whole characters from `data[at]` on: `stop`, or the start of one that is cut or wrong.
 
     `data` is there up to `stop`; the text goes on to `end`.
     """

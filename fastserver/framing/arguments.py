@@ -6,7 +6,7 @@ import sys
 from typing import Final, Literal, get_args
 
 InvalidText = Literal["close", "skip", "pass"]
-"""What a splitter does about a message with text that is not UTF-8: refuse it, leave it out, give it as it is."""
+"""Decides about a message with text that is not UTF-8: refuse it, leave it out, give it as it is."""
 
 INVALID_TEXT: Final = get_args(InvalidText)
 CLOSE, SKIP, PASS = range(len(INVALID_TEXT))

@@ -1,8 +1,8 @@
-"""Whether a dict of some keys would be slow.
+"""Keys that would make a dict slow, found before a dict is made of them.
 
-CPython's hashes of numbers, tuples and timestamps are known to everyone, so that keys can be chosen which all look for
-their place where others are already: each takes as many steps as there are keys. Hashes of text and bytes have a
-secret key. What a dict would do is done here with the hashes alone (Objects/dictobject.c), and given up in time.
+CPython's hashes of numbers, tuples and timestamps are known to everyone, so keys can be chosen that all look for their
+place where others are already: each then takes as many steps as there are keys. Hashes of text and bytes have a secret
+key. The steps of a dict (CPython, Objects/dictobject.c) are counted here with the hashes alone, up to a bound.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ WIDTH = 2**sys.hash_info.width - 1
 
 
 def crowded(keys: list[Hashable]) -> bool:
-    """Whether putting `keys` into a dict takes more than `STEPS` for each. TypeError if one has no hash."""
+    """True if putting `keys` into a dict takes more than `STEPS` steps for each. TypeError if one has no hash."""
     left = STEPS * len(keys)
     hashes: list[int] = []
     distinct: list[Hashable] = []
@@ -53,7 +53,7 @@ def crowded(keys: list[Hashable]) -> bool:
 
 
 def _free(table: list[int], number: int, most: int) -> tuple[int, int]:
-    """The first free place for the hash `number`, and the steps to it; given up after `most`."""
+    """The first free place for the hash `number`, and the steps to it; the search ends after `most` steps."""
     mask = len(table) - 1
     at, more = number & mask, number & WIDTH
     steps = 0

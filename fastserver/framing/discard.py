@@ -1,4 +1,4 @@
-"""A splitter that finds nothing: what a peer sends that is not heard is read and thrown away (as in RFC 863)."""
+"""The splitter of peers that only receive: all they send is read and thrown away, as RFC 863 (discard) does it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NoReturn
 
 
 class Discard:
-    """Takes any bytes and gives back no frame. It keeps nothing, so that all streams can share one."""
+    """Takes any bytes and gives back no frame. All streams share one, since nothing is kept."""
 
     count = 0
     held = 0
@@ -20,10 +20,10 @@ class Discard:
         return b""
 
     def messages(self, frames: bytes, peer: object, most: int = -1, start: int = 0) -> NoReturn:
-        raise ValueError("nothing that is thrown away is a message")
+        raise ValueError("bytes that are thrown away hold no message")
 
     def frame(self, payload: bytes | bytearray | memoryview, /) -> NoReturn:
-        raise ValueError("nothing that is thrown away is a frame")
+        raise ValueError("bytes that are thrown away are no frame")
 
 
 DISCARD = Discard()

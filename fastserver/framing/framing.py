@@ -52,7 +52,7 @@ class Splitter(Protocol):
         """
 
     def messages(self, frames: bytes, peer: P, most: int = -1, start: int = 0) -> Messages[P]:
-        """One message per frame of `frames[start:]`, from `peer`; the first `most` if that is not negative.
+        """A message per frame of `frames[start:]`, from `peer`; the first `most` if that is not negative.
 
         `frames` is a result of `feed`, `start` where a frame begins; ValueError if it does not end where one ends.
         """
@@ -132,7 +132,7 @@ class Framing:
         return self.codec.parse(text)
 
     def messages(self, frames: bytes, peer: P, most: int = -1, start: int = 0) -> Messages[P]:
-        """One message per frame of `frames[start:]`, whatever their size: see `Splitter.messages`."""
+        """A message per frame of `frames[start:]`, whatever their size: see `Splitter.messages`."""
         return self._framer.messages(frames, peer, most, start)
 
     def is_request(self, frames: bytes) -> bool:

@@ -1,6 +1,6 @@
 """MessagePack values as JSON text and back, for people and line-based tools.
 
-What JSON has no word for is an object with one key that says what it is:
+A value that JSON cannot express becomes an object with one key, which names its type:
 
     {"$bin": "aGk="}                              bytes, as base64
     {"$ext": [5, "aGk="]}                         extension type and data
@@ -36,7 +36,7 @@ _TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z", 
 
 
 class MapKey(dict[Any, Any]):
-    """A map that is the key of another, which a plain dict cannot be. Not to be changed."""
+    """A map that is the key of another map, which a plain dict cannot be; never changed once made."""
 
     __slots__ = ("_hash",)
 
@@ -49,7 +49,7 @@ class MapKey(dict[Any, Any]):
 
 
 class Pairs(dict[Any, Any]):
-    """A map that would be a slow dict: its pairs, which is all that is asked of it here and in `msgpack.packb`."""
+    """A map that would be a slow dict, as its pairs: all that this module and `msgpack.packb` need."""
 
     __slots__ = ("_hash", "_pairs")
 
@@ -60,7 +60,7 @@ class Pairs(dict[Any, Any]):
 
     @property
     def hashable(self) -> bool:
-        """Whether it can be a key: its values were made such."""
+        """True if the map can be a key: its values were made hashable."""
         return self._hash is not None
 
     def __len__(self) -> int:
@@ -85,11 +85,10 @@ class Pairs(dict[Any, Any]):
 
 
 def decode(payload: bytes) -> Any:
-    """The value of `payload`, exactly one MessagePack object; bytes, `ExtType` and `Timestamp` stay what they
-    are.
+    """The value of `payload`, exactly one MessagePack object; bytes, `ExtType` and `Timestamp` stay as they are.
 
     Every well-formed payload decodes, in time linear in its bytes: an array that is a map's key becomes a tuple, a
-    map that is one a `MapKey`, one that would be a slow dict `Pairs`; text that is not UTF-8 has its bytes
+    map that is a key a `MapKey`, a map that would be a slow dict `Pairs`; text that is not UTF-8 has its bytes
     as surrogates. Of keys that Python holds equal (1 and true) the last stays. Raises ValueError for anything else.
     """
     try:
@@ -210,7 +209,7 @@ def _time(value: msgpack.Timestamp) -> str | list[int]:
 
 
 def _value(node: dict[str, Any]) -> Any:
-    """What a JSON object stands for; what it holds has been through here already."""
+    """The value that a JSON object stands for; its members have been through here already."""
     if len(node) == 1:
         [(tag, content)] = node.items()
         if tag in _TAGS:
@@ -289,7 +288,7 @@ def _refused_constant(text: str) -> NoReturn:
 
 
 def _check(value: Any, depth: int) -> None:
-    """Raises ValueError where `value` holds what JSON can say and MessagePack cannot."""
+    """Raises ValueError if `value` holds something that JSON can express and MessagePack cannot."""
     if isinstance(value, str):
         try:
             value.encode()

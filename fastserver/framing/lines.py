@@ -1,4 +1,4 @@
-"""Lines: bytes up to LF, a CR before it part of the line end."""
+"""Lines: bytes up to LF; a CR before the LF belongs to the line end (RFC 6587, section 3.4.2, as its senders do it)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LinesSplitter:
     fault = None
 
     def __init__(self, max_message: int, invalid_text: str = "close") -> None:
-        invalid(invalid_text)  # of no concern to lines
+        invalid(invalid_text)  # checked alone: lines may hold any bytes
         self.count = 0
         self._max = limit(max_message)
         self._held = bytearray()
@@ -79,14 +79,14 @@ class LinesSplitter:
         return frames
 
     def _fits(self, chunk: bytes, start: int, end: int) -> bool:
-        """Whether the line whose newest bytes are `chunk[start:end]` may end here, or go on."""
+        """True if the line whose newest bytes are `chunk[start:end]` may end here, or go on."""
         before = 0 if start else len(self._held)
         over = before + end - start - self._max
         # One byte over the limit is a CR that an LF follows, or must still follow.
         return over <= 0 or (over == 1 and (chunk[end - 1 : end] if end > start else self._held[-1:]) == CR)
 
     def finish(self) -> bytes:
-        """The stream ended: gives the line that had not, LF added, or b"" if there is none."""
+        """Tells the end of the stream: gives the line that had not ended, LF added, or b"" if there is none."""
         self.count = 0
         if self._dead:
             raise FrameError(refusals.LINE, self._offset, self._max)
@@ -99,7 +99,7 @@ class LinesSplitter:
         return line
 
     def messages(self, frames: bytes, peer: P, most: int = -1, start: int = 0) -> Messages[P]:
-        """One message per line of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
+        """A message per line of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
         if start < 0:
             raise ValueError(f"frames cannot start at {start}")
         ends: list[int] = []

@@ -1,4 +1,4 @@
-"""MessagePack values in time linear in their bytes: a map whose keys would make a dict slow does not become one."""
+"""MessagePack values in time linear in their bytes: no dict is made of keys that would make it slow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FEW: Final = 100
 """Pairs of a map up to which its keys are of no concern: each is compared with 100 others at most."""
 
 SMALL: Final = 1024
-"""Bytes of a payload up to which they are of no concern either: it has room for 92 timestamps."""
+"""Bytes of a payload up to which its keys are of no concern either: there is room for 92 timestamps."""
 
 Pairs = list[tuple[Any, Any]]
 
@@ -33,8 +33,10 @@ def unpack(payload: bytes) -> Any:
 
 
 def unpacked(payload: bytes, make: Callable[[Pairs], Any], **options: Any) -> Any:
-    """The same with `make` for its maps, at least where one of them has more than `FEW` pairs and keys that are not
-    text in a payload that is not `SMALL`; `options` are those of `msgpack.unpackb`.
+    """The value of `payload`, its maps made by `make` at least where one might be slow as a dict.
+
+    That is where a payload of more than `SMALL` bytes has a map of more than `FEW` pairs with keys that are not text.
+    `options` are those of `msgpack.unpackb`.
     """
     options["unicode_errors"] = "surrogateescape"
     if len(payload) <= SMALL:
@@ -57,7 +59,7 @@ def as_dict(pairs: Pairs) -> dict[Any, Any]:
 
 
 def are_crowded(pairs: Pairs) -> bool:
-    """Whether a dict of `pairs` would be slow; TypeError if there are many, and a key has no hash."""
+    """True if a dict of `pairs` would be slow; TypeError if there are many, and a key has no hash."""
     if len(pairs) <= FEW:
         return False
     return crowded([key for key, _ in pairs])

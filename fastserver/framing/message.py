@@ -1,4 +1,4 @@
-"""One message: the twin of the compiled `Message`."""
+"""A message: the twin of the compiled `Message`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHOWN = 60
 
 
 class Message(Generic[P]):
-    """One message as a handler gets it, made by `Splitter.messages`; its attributes are read-only.
+    """A message as a handler gets it, made by `Splitter.messages`; its attributes are read-only.
 
     `peer` is its sender, as given to `messages`. A message keeps the frames it came with alive, and
     cuts its own bytes out of them only when asked.

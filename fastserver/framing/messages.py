@@ -26,11 +26,11 @@ class Messages(Sequence[Message[P]], Generic[P]):
 
     @property
     def end(self) -> int:
-        """Where the last of them ends in the frames, bytes."""
+        """End of the last message in the frames, in bytes."""
         return self._ends[-1] if self._ends else self._start
 
     def one_by_one(self) -> Iterator[Message[P]]:
-        """Each once, in order, without keeping them: less work than iteration where they are not needed again."""
+        """Gives each once, in order, and keeps none: less work than iteration where they are not needed again."""
         start = self._start
         for end in self._ends:
             yield message(self._peer, self._frames, start, end, self._form)

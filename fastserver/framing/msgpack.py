@@ -1,4 +1,4 @@
-"""Msgpack with a length: 4 bytes, big-endian, then one object of exactly that many bytes."""
+"""MessagePack with a length: 4 bytes, big-endian, then one object of exactly that many bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastserver.framing.objects import ObjectSplitter
 from fastserver.framing.scan import Scan, check
 
 PREFIX = 4
-LONGEST = 2**32 - 1  # what the prefix can say
+LONGEST = 2**32 - 1  # bytes, the largest length the prefix can hold
 
 
 def _bounds(frames: bytes, start: int, end: int) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Msgpack objects back to back, nothing between them."""
+"""MessagePack objects back to back, nothing between them, as streaming unpackers take them."""
 
 from __future__ import annotations
 

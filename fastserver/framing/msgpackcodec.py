@@ -83,7 +83,7 @@ class MsgpackCodec:
             return msgpack.packb(data)  # type: ignore[no-any-return]
 
     def sized(self, size: int, stamp: bytes = b"") -> bytes:
-        """One `bin` object that takes `size` bytes in all and ends with `stamp`."""
+        """A `bin` object that takes `size` bytes in all and ends with `stamp`."""
         for code, width in ((0xC4, 1), (0xC5, 2), (0xC6, 4)):
             length = size - 1 - width
             if length < 1 << 8 * width:

@@ -1,4 +1,4 @@
-"""What the framings made of msgpack objects share: all but how a frame begins."""
+"""The splitter that both MessagePack framings share; each adds how a frame begins."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from fastserver.framing.scan import Scan
 class ObjectSplitter(ABC):
     """Cuts a byte stream into frames that hold one msgpack object each, of at most `max_message` bytes.
 
-    `invalid_text` is what becomes of one with text that is not UTF-8: `close` refuses it, `skip` leaves it out, and
+    `invalid_text` decides about an object with text that is not UTF-8: `close` refuses it, `skip` leaves it out, and
     one with a malformed timestamp too, `pass` gives it as it is.
     """
 
@@ -92,7 +92,7 @@ class ObjectSplitter(ABC):
         return frames
 
     def finish(self) -> bytes:
-        """The stream ended: b"", or FrameError if it did so inside a frame."""
+        """Tells the end of the stream: b"", or FrameError if that is inside a frame."""
         self.count = self.skipped = 0
         self.fault = None
         self._check_alive()
@@ -104,7 +104,7 @@ class ObjectSplitter(ABC):
         return b""
 
     def messages(self, frames: bytes, peer: P, most: int = -1, start: int = 0) -> Messages[P]:
-        """One message per frame of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
+        """A message per frame of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
         if start < 0:
             raise ValueError(f"frames cannot start at {start}")
         ends: list[int] = []

@@ -1,4 +1,4 @@
-"""The words of a `FrameError`, written once for the twins and the compiled splitters."""
+"""The words of a `FrameError`, written once for the Python splitters and the compiled ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MESSAGE = 6
 
 
 def size(kind: int, low: int, high: int) -> str:
-    """An element that promises `low` to `high` units, as far as the bytes seen so far tell."""
+    """Names an element that promises `low` to `high` units, as far as the bytes seen so far tell."""
     if low == high:
         return f"{NAMES[kind]} of {low} {UNITS[kind]}"
     if low:
@@ -26,10 +26,10 @@ def size(kind: int, low: int, high: int) -> str:
 
 
 def past(kind: int, low: int, high: int, exact: bool) -> str:
-    """An element that cannot end where its message ends (`exact`) or before the limit."""
+    """Names an element that cannot end where its message ends (`exact`) or before the limit."""
     return f"{size(kind, low, high)} past the {'end of its message' if exact else 'limit'}"
 
 
 def timestamp(length: int) -> str:
-    """A timestamp of a length (bytes) no timestamp has."""
+    """Names a timestamp of a length (bytes) that no timestamp has."""
     return f"timestamp of {length} bytes"

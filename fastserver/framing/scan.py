@@ -1,4 +1,4 @@
-"""Whether bytes are one well-formed msgpack object, found out as they arrive.
+"""The scan of a MessagePack object: checks bytes as they arrive, and builds nothing.
 
 The format is that of https://github.com/msgpack/msgpack/blob/master/spec.md, timestamps included.
 """
@@ -19,7 +19,7 @@ TIMESTAMP = 0xFF  # ext type -1
 
 
 def _head(byte: int) -> tuple[int, int, int]:
-    """What a first byte says: kind, bytes of the length field, and the length where there is none."""
+    """The element that begins with `byte`: its kind, the bytes of its length field, its length where there is none."""
     if byte < 0x80 or byte >= 0xE0:
         return FIXED, 0, 0
     if byte < 0x90:
@@ -67,10 +67,10 @@ HEADS = [_head(byte) for byte in range(256)]
 class Scan:
     """The scan of the object that begins at `data[start]`.
 
-    It must end exactly at `end` if `exact`, else at `end` at the latest. Positions are indexes into what
-    `run` is given. `at`: the next byte to look at. `slack`: bytes left over if every element still
-    promised took one byte, the least it can; an element that needs more than that cannot fit. `fault`, under
-    SKIP: the first text or timestamp in it that is none (what, where, the limit); what else is wrong is refused.
+    The object must end exactly at `end` if `exact`, else at `end` at the latest. Positions are indexes into the
+    argument of `run`. `at`: the next byte to look at. `slack`: bytes left over if every element still promised took
+    one byte, the least it can; an element that needs more than that cannot fit. `fault`, under SKIP: the first text or
+    timestamp that is malformed (what, where, the limit); any other fault is refused.
     """
 
     __slots__ = ("_body", "_end", "_exact", "_invalid", "_left", "_limit", "_slack", "_stack", "_text", "at", "fault")
@@ -86,10 +86,10 @@ class Scan:
         self._left = 1  # elements the innermost container still promises
         self._stack: list[int] = []  # the same of those around it
         self._body = 0  # bytes to come of the str, bin, ext or number begun
-        self._text = False  # whether those are a str's
+        self._text = False  # True if those are a str's
 
     def shift(self, by: int) -> None:
-        """`run` will be given the same bytes at indexes `by` lower."""
+        """Prepares for a `run` with the same bytes at indexes `by` lower."""
         self.at -= by
         self._end -= by
         if self.fault is not None:
@@ -97,7 +97,7 @@ class Scan:
             self.fault = saw, at - by, limit
 
     def run(self, data: bytes | bytearray) -> bool:
-        """Whether the object is complete in `data`, which goes on from what the last run was given.
+        """True once the object is complete in `data`, which begins with the bytes that the last run was given.
 
         Raises FrameError, its offset an index into `data`, if no bytes to come can make it one.
         """
@@ -112,13 +112,13 @@ class Scan:
                 return False
 
     def ends(self, data: bytes) -> int | None:
-        """Where the object ends in `data`, known to be right; None if not all of it is there."""
+        """End of the object, known to be well-formed, in `data`; None if not all of it is there."""
         if self._exact:
             return self._end if self._end <= len(data) else None
         return self.at if self.run(data) else None
 
     def _pass_head(self, data: bytes | bytearray) -> bool:
-        """Takes one element's header; False if it is not all there yet."""
+        """Takes one element's header; False if part of the header is missing."""
         kind, width, low = HEADS[data[self.at]]
         if kind == NEVER:
             raise FrameError(refusals.NEVER, self.at)
@@ -161,7 +161,7 @@ class Scan:
         return True
 
     def _check_ext(self, data: bytes | bytearray, code: int, length: int) -> bool:
-        """Looks at the type at `data[code]`, and at a timestamp's nanoseconds; False if not all there yet."""
+        """Checks the type at `data[code]`, and a timestamp's nanoseconds; False if part of them is missing."""
         if code >= len(data):
             return False
         if data[code] != TIMESTAMP or length == 4:
@@ -176,7 +176,7 @@ class Scan:
         return len(field) == 4
 
     def _pass_body(self, data: bytes | bytearray) -> bool:
-        """Takes what is there of a str, bin, ext or number; False if that is not all of it."""
+        """Takes the bytes that are there of a str, bin, ext or number; False if some are missing."""
         took = min(self._body, len(data) - self.at)
         if self._text:
             try:
@@ -189,14 +189,14 @@ class Scan:
         return not self._body
 
     def _spoil(self, error: FrameError) -> None:
-        """An element is wrong, but its length is known: the object can be skipped. Raises it where it is not to be."""
+        """Notes an element that is wrong but of known length, so that the object can be skipped, or raises `error`."""
         if self._invalid != SKIP:
             raise error
         if self.fault is None:
             self.fault = error.saw, error.offset, error.limit
 
     def _check_text(self, text: bytes | bytearray) -> int:
-        """How many of these next bytes of a str are whole characters."""
+        """Number of bytes of `text`, the next of a str, that are whole characters."""
         try:
             took = codecs.utf_8_decode(text, "strict", False)[1]
         except UnicodeDecodeError as error:

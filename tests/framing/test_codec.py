@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, get_args
+from typing import Any
 
 import msgpack
 import pytest
@@ -13,14 +13,8 @@ from fastserver.framing import FRAMINGS, Framing
 from fastserver.framing.bytescodec import BYTES
 from fastserver.framing.codec import abridged
 from fastserver.framing.msgpackcodec import DECODED, MSGPACK
-from fastserver.framing.registry import DEFAULT_MODE, Mode
 
 EACH = pytest.mark.parametrize("framing", FRAMINGS.values(), ids=list(FRAMINGS))
-
-
-def test_type_checkers_know_the_names() -> None:
-    assert get_args(Mode) == tuple(FRAMINGS)
-    assert DEFAULT_MODE in FRAMINGS
 
 
 @EACH

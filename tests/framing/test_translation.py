@@ -63,7 +63,7 @@ def expected(source: str, target: str, frame: bytes, limit: int = NO_LIMIT) -> b
 
 
 @EACH_PAIR
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_every_message_against_the_oracle_in_any_batch(source: str, target: str, data: st.DataObject) -> None:
     frames = data.draw(st.lists(FRAMES[source], max_size=8))
@@ -85,7 +85,7 @@ def test_every_message_against_the_oracle_in_any_batch(source: str, target: str,
 
 
 @EACH_PAIR
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_the_target_takes_what_comes_out(source: str, target: str, data: st.DataObject) -> None:
     frames = data.draw(st.lists(FRAMES[source], max_size=8))
