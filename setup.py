@@ -29,7 +29,7 @@ else:
                 ("fanout._sending", "ext/_sending.pyx"),
                 ("fanout.batch", "fastserver/fanout/batch.py"),
                 ("fanout.tick", "fastserver/fanout/tick.py"),
-                ("peers.endpoint", "fastserver/peers/endpoint.py"),
+                ("peers.reading", "fastserver/peers/reading.py"),
             )
         ],
         include_path=["ext", "."],

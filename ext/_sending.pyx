@@ -74,7 +74,7 @@ cdef void note(list rest, Member member, ssize_t taken):
     except BaseException:
         member.descriptor = -1
     try:
-        member.peer.error = ENOMEM
+        member.peer.link.error = ENOMEM
         rest.append((member, -ENOMEM))
     except BaseException:
         pass

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from fastserver.errors import CloseReason
 from fastserver.handlers.inbox import HANDLING
 from fastserver.once import Once
-from fastserver.peers.peer import CLOSE_TIMEOUT
+from fastserver.peers.closing import CLOSE_TIMEOUT
 
 if TYPE_CHECKING:
     from fastserver.access.door import Door

@@ -38,11 +38,11 @@ from fastserver.listeners.listeners import Listeners
 from fastserver.listeners.options import accepted
 from fastserver.log.log import Log
 from fastserver.peers.hub import Hub
-from fastserver.peers.link import SocketLink
 from fastserver.peers.listening import Pipe
 from fastserver.peers.peer import Peer
 from fastserver.peers.peermap import PeerMap
 from fastserver.peers.report import report, stopped
+from fastserver.peers.socketlink import Sockets
 from fastserver.peers.unread import Unread
 
 M = TypeVar("M", bound=OnMessage)
@@ -123,13 +123,12 @@ class Server:
         self.unread = Unread(clock)
 
         # Peers: how they come and go, and what they share.
-        self.link = SocketLink()
+        self.sockets = Sockets()
         self.door = Door(
             config,
             clock=clock,
             log=log,
             peers=peers,
-            link=self.link,
             unread=self.unread,
             watchers=(self.timeouts, self.heartbeat, self.vanished, self.rates, relay),
             keepers=(
@@ -150,7 +149,7 @@ class Server:
             flush=flush,
             channels=self.channels,
             everyone=self.everyone,
-            link=self.link,
+            sockets=self.sockets,
             framing=self.framing,
             splitter=self.resplitter,
             frame=self.frame,
@@ -211,11 +210,11 @@ class Server:
         if not COMPILED:
             self.log.line(WARNING, "no compiled splitters: running on the slower pure-Python ones")
         try:
-            self.link.open(self.loop)
+            self.sockets.open(self.loop)
             await self.listeners.open(self.config.listeners, accepted(self.config), self.accept)
         except BaseException:
             self._started = self.handlers.frozen = False
-            self.link.close()
+            self.sockets.close()
             self.clock.stop()
             self.flush.attach(self.clock)
             raise
@@ -380,7 +379,7 @@ class Server:
         for peer, pipe in [*self.listening.items()]:
             pipe.widen()  # whoever listens may take the rest when it likes
             peer.close(CloseReason.SHUTDOWN)
-        self.link.close()
+        self.sockets.close()
         self.log.flush()
         stopped(self.peers)
 

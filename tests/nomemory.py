@@ -20,6 +20,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any, cast
 
 from support.simulation import Simulation, Transport
@@ -82,7 +83,7 @@ class Known:
 
     @property
     def open(self) -> bool:
-        return self.peer.reason is None and not self.peer.error and not self.peer.closed
+        return self.peer.reason is None and not self.peer.link.error and not self.peer.closed
 
 
 class Ticks:
@@ -221,7 +222,7 @@ class Sends:
         for number, (ours, theirs) in enumerate(self.pairs):
             ours.setblocking(False)
             theirs.setblocking(False)
-            peer: Any = type("Peer", (), {"descriptor": ours.fileno(), "error": 0})()
+            peer: Any = SimpleNamespace(link=SimpleNamespace(descriptor=ours.fileno(), error=0))
             member = Member(Collector(), peer)
             if number == 1:
                 member.own_start, member.own_end = 5, 100
@@ -255,7 +256,7 @@ class Sends:
             elif member.descriptor >= 0:
                 assert taken.get(member, len(wanted)) == len(heard)
             else:
-                assert member.peer.error or member not in taken
+                assert member.peer.link.error or member not in taken
             ours.close()
             theirs.close()
 

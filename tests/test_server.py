@@ -383,7 +383,7 @@ def test_connections_are_kept_alive(run: Run) -> None:
         for keepalive, on in ((60, 1), (None, 0)):
             async with Server(config(keepalive=keepalive)) as server:
                 await Client.connect(server)
-                accepted = peer_of(server, 0).transport.get_extra_info("socket")
+                accepted = peer_of(server, 0).link.transport.get_extra_info("socket")
                 assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == on
 
     run(main())
@@ -395,7 +395,7 @@ def test_sockets_are_as_the_policy_needs_them(run: Run, policy: str, not_sent: b
     async def main() -> None:
         async with Server(config(slow_consumer=policy, tcp_user_timeout=2.0)) as server:
             await Client.connect(server)
-            accepted = peer_of(server, 0).transport.get_extra_info("socket")
+            accepted = peer_of(server, 0).link.transport.get_extra_info("socket")
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 0  # it resets the living
             assert (accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == 16384) == not_sent
 

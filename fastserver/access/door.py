@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from fastserver.config.config import Config
     from fastserver.log.log import Log
     from fastserver.peers.figures import Figures
-    from fastserver.peers.link import SocketLink
     from fastserver.peers.peermap import PeerMap
     from fastserver.peers.unread import Unread
 
@@ -60,7 +59,6 @@ class Door:
         clock: Clock,
         log: Log,
         peers: PeerMap,
-        link: SocketLink,
         unread: Unread,
         watchers: Sequence[Watcher],
         keepers: Sequence[Keeper],
@@ -78,7 +76,6 @@ class Door:
         self._clock = clock
         self._log = log
         self._peers = peers
-        self._link = link
         self._unread = unread
         self.admission = Admission(config)
         self._send_buffer = config.send_buffer
@@ -95,8 +92,7 @@ class Door:
 
     def connected(self, peer: Peer) -> None:
         """Let in `peer`, which was accepted, unless a limit refuses it or the door is shut."""
-        name = peer.transport.get_extra_info("peername")
-        host = self._identify(peer, name)
+        host = self._identify(peer, peer.link.name)
         if self.shut:
             peer.abort(CloseReason.SHUTDOWN)
             return
@@ -109,12 +105,11 @@ class Door:
 
     def _identify(self, peer: Peer, name: Any) -> str | None:
         """Find out who `peer` is by `name`, its socket address; its IP address, None if it has none."""
-        peer.descriptor = self._link.descriptor(peer.transport)
         if isinstance(name, tuple):
             peer.address = show_address(name)
             return host_of(name)
         if self._send_buffer is not None:
-            self._link.limit(peer, self._send_buffer)  # TCP has it from the listener
+            peer.link.limit(self._send_buffer)  # TCP has it from the listener
         return None
 
     def _refusal(self, peer: Peer, host: str | None, now: float) -> CloseReason | None:
@@ -122,7 +117,7 @@ class Door:
         reason = self.admission.refusal(peer, host, len(self._peers), now)
         if reason is not None and not self._take_place(peer, reason):
             return reason
-        full = peer.transport.get_extra_info("socket").fileno() >= self.ceiling
+        full = peer.link.number >= self.ceiling
         return CloseReason.DESCRIPTORS if full and not self._make_room(CloseReason.DESCRIPTORS) else None
 
     def _let_in(self, peer: Peer, now: float) -> None:

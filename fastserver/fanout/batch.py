@@ -48,7 +48,7 @@ class Member:
     def __init__(self, channel: Collector, peer: Any, missing: bool = False) -> None:
         self.channel: Any = channel
         self.peer = peer
-        self.descriptor: int = peer.descriptor
+        self.descriptor: int = peer.link.descriptor
         self.missing = missing
         self.since_bytes = channel.bytes
         self.unoffered = channel.messages

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from fastserver.errors import CloseReason
 from fastserver.fanout.backlog import SEGMENT, Cursor, Link, Segment
 from fastserver.fanout.batch import Batch, Collector, Member
-from fastserver.peers.endpoint import Endpoint
+from fastserver.peers.reading import Reading
 
 WIDE: Final = 1 << 32
 """Bytes of a batch from which on places in its segment need 8 bytes each."""
@@ -87,13 +87,13 @@ class Channel(Collector):
         if exclude is None:
             return ()
         peers: Any = (exclude,)
-        if not isinstance(exclude, Endpoint):
+        if not isinstance(exclude, Reading):
             try:
                 peers = tuple(dict.fromkeys(exclude))
             except TypeError:
                 peers = (exclude,)
         for peer in peers:
-            if not isinstance(peer, Endpoint):
+            if not isinstance(peer, Reading):
                 raise TypeError(f"exclude is a peer, or several, not {type(peer).__name__}")
             if peer.hub is not self._serving.hub:
                 raise ValueError(f"exclude: {peer!r} is connected to another server than that of the channel")

@@ -28,7 +28,6 @@ from fastserver.fanout.outbox import Outbox
 from fastserver.fanout.reads import READ_SIZE
 from fastserver.fanout.sending import send_all
 from fastserver.fanout.tick import Tick
-from fastserver.peers.account import NOTHING
 
 if TYPE_CHECKING:
     from fastserver.fanout.backlog import Part
@@ -94,24 +93,18 @@ class Flush(Tick):
 
     def _refill(self, peer: Peer) -> None:
         while (taken := self._policy.take(peer)) is not None:
-            parts, messages = taken
-            peer.hold(parts, messages)
-            try:
-                peer.link.write(peer, parts)
-            except BaseException:
-                peer.unsent = sum(map(len, parts))
-                raise
-            if peer.error:
+            peer.link.write(*taken)
+            if peer.link.error:
                 peer.write_failed()
                 return
-            if peer.stuck:
+            if peer.link.stuck:
                 self.pacing.watch(peer)
                 return
-        peer.hold(*NOTHING)
+        peer.link.drop()
         self.forget(peer)
         peer.outbox = None
         for member in peer.members:
-            member.channel.catch_up(member, peer.transport)
+            member.channel.catch_up(member, peer.link.transport)
         self._policy.caught_up(peer)
 
     def publish_past(self, channel: Channel, left_out: Sequence[Member], frame: bytes) -> None:
@@ -176,14 +169,14 @@ class Flush(Tick):
         self.pacing.forget(peer)
 
     def _write_parts(self, peer: Peer, parts: Sequence[Part]) -> None:
-        peer.link.write(peer, parts)
-        if peer.error:
+        peer.link.write(parts)
+        if peer.link.error:
             self._broken.append(peer)
-        elif peer.stuck:
+        elif peer.link.stuck:
             self._stalled.append(peer)
 
     def _write_failed(self, peer: Peer, error: int) -> None:
-        peer.error = error
+        peer.link.error = error
         self._broken.append(peer)
 
     def _write_several(self, batches: list[Batch]) -> None:
@@ -247,7 +240,7 @@ class Flush(Tick):
     @staticmethod
     def _condemn(peer: Peer) -> None:
         """Have nothing more written to `peer`. What it has got may end anywhere."""
-        peer.error = peer.error or errno.ENOMEM
+        peer.link.error = peer.link.error or errno.ENOMEM
 
     def _settle(self, batches: list[Batch]) -> None:
         try:
@@ -281,7 +274,7 @@ class Flush(Tick):
         hears = _hears(peer, flushed)
         parts, messages = merged(hears)
         self.behind.add(peer)
-        peer.hold(parts, messages)
+        peer.link.hold(parts, messages)
         peer.outbox = Outbox(self._splitter)
         peer.outbox.given = max([batch.largest for batch, _ in hears], default=0)
         for member in peer.members:
@@ -296,6 +289,7 @@ class Flush(Tick):
     def _drop_broken(self, peer: Peer, flushed: dict[Any, Batch]) -> None:
         try:
             if peer not in self.behind:
+                peer.link.drop()
                 parts, messages = merged(_hears(peer, flushed))
                 peer.drop(messages, sum(map(len, parts)))
         finally:

@@ -44,7 +44,7 @@ class Heartbeat:
 
     def _check(self, peer: Peer) -> None:
         # To a peer that is behind something is under way.
-        if peer.reason is None and peer.role.receives and not peer.stuck and self._is_quiet(peer):
+        if peer.reason is None and peer.role.receives and not peer.link.stuck and self._is_quiet(peer):
             peer.tell(self._frame)
 
     def _is_quiet(self, peer: Peer) -> bool:

@@ -122,7 +122,7 @@ class Memory:
         progress = self._progress[peer]
         silent = peer.read_time - progress.received_since
         if not peer.paused:
-            silent = max(silent, silence(peer.descriptor))
+            silent = max(silent, silence(peer.link.descriptor))
         return silent, self._clock.time() - progress.taken_since
 
 
@@ -145,7 +145,7 @@ class Usage:
                 self.total += incoming
         for peer in behind:
             self._pending[peer] = peer.pending_bytes
-            kernel = 0 if moves(peer) else peer.kernel_bytes
+            kernel = 0 if moves(peer) else peer.link.kernel_memory
             self._alone[peer] += kernel
             self.total += kernel
             things = self._things[peer] = []

@@ -162,7 +162,7 @@ class Readers:
             if took > 0:
                 reader.moved = now
             elif now - reader.moved >= STUCK:
-                self._flush.room -= peer.kernel_bytes  # counts from now on (see memory.py)
+                self._flush.room -= peer.link.kernel_memory  # counts from now on (see memory.py)
                 done.append(peer)
                 continue
             burdens = held > 0 and took < self._limit * elapsed and self._is_cause(peer)

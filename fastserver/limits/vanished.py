@@ -74,7 +74,7 @@ class Vanished:
 
     def watch(self, peer: Peer) -> None:
         """Check `peer`, which has come, now and then."""
-        if self._rounds is not None and peer.descriptor >= 0:
+        if self._rounds is not None and peer.link.descriptor >= 0:
             self._rounds.begin()
 
     def forget(self, peer: Peer) -> None:
@@ -82,9 +82,9 @@ class Vanished:
         self._unanswered.pop(peer, None)
 
     def _check(self, peer: Peer) -> None:
-        if peer.closed or peer.transport.is_closing() or peer.descriptor < 0:
+        if peer.closed or peer.link.closing or peer.link.descriptor < 0:
             return
-        probed = Probed.of(peer.descriptor) if unacknowledged(peer.descriptor) else None
+        probed = Probed.of(peer.link.descriptor) if unacknowledged(peer.link.descriptor) else None
         if probed is None or not probed.in_vain:
             self.forget(peer)
             return

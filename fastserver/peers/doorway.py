@@ -20,11 +20,11 @@ class Doorway(asyncio.Protocol):
         self.held = b""
         """What was read."""
         self._peer = peer
-        peer.transport.set_protocol(self)
+        peer.link.read_for(self)
 
     def let_through(self) -> None:
         """Have the peer hear what it sent, as if it came now."""
-        self._peer.transport.set_protocol(self._peer)
+        self._peer.link.read_for(self._peer)
         held, self.held = self.held, b""
         if held:
             self._peer.data_received(held)
@@ -35,8 +35,8 @@ class Doorway(asyncio.Protocol):
         if self._peer.reason is not None:
             return  # closing: read on, but hear nothing
         self.held += data
-        self._peer.transport.resume_reading()  # the loop of Python 3.10 reads on, and believes that it is paused
-        self._peer.transport.pause_reading()
+        self._peer.link.resume_reading()  # the loop of Python 3.10 reads on, and believes that it is paused
+        self._peer.link.pause_reading()
         hub = self._peer.hub
         hub.flush.room -= len(data)
         if hub.flush.room < 0:

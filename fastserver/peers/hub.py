@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fastserver.fanout.flush import Flush
     from fastserver.framing.framing import Framing, Splitter
     from fastserver.log.log import Log
-    from fastserver.peers.link import SocketLink
+    from fastserver.peers.socketlink import Sockets
     from fastserver.peers.unread import Unread
 
 P = TypeVar("P")
@@ -97,7 +97,7 @@ class Hub(Generic[P]):
     channels: Channels
     everyone: Channel
     """The channel that every receiving peer is in."""
-    link: SocketLink
+    sockets: Sockets
     framing: Framing
     splitter: Callable[[], Splitter]
     """Makes splitters for frames that the server has, whatever their size."""

@@ -12,23 +12,16 @@ Rules:
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
-import selectors
 import socket
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
-from fastserver.fanout.backlog import Part, past
-from fastserver.kernel import borrowed
-
-if TYPE_CHECKING:
-    from fastserver.peers.peer import Peer
-
-MAX_PARTS: Final = 1024
-"""Parts that one writev(2) takes (IOV_MAX)."""
+from fastserver.fanout.backlog import Part
+from fastserver.framing.framing import Splitter
+from fastserver.kernel import borrowed, kernel_memory, unacknowledged
 
 TCP_CLOSE: Final = 7
 """The state of a connection that was reset, first byte of struct tcp_info (linux/tcp.h)."""
@@ -37,182 +30,218 @@ RESET: Final = struct.pack("ii", 1, 0)
 """SO_LINGER: on, 0 s."""
 
 
-class Link(Protocol):
-    """What a peer asks of its way to the kernel."""
+class Owner(Protocol):
+    """The peer that a link belongs to."""
 
-    def write(self, peer: Peer, parts: Sequence[Part]) -> None:
-        """Pass on `parts` after what was written before. Afterwards `peer.stuck` says that not all of it was taken yet
-        and `peer.unsent` how many bytes were not; or `peer.error` is the error number of a write that failed.
+    def resume_writing(self) -> None:
+        """All that the link was given has been passed on."""
+
+    def write_failed(self) -> None:
+        """The link could not go on with what it was given: `error` says why."""
+
+
+class _Nobody:
+    """The owner of a link whose peer is gone."""
+
+    def resume_writing(self) -> None: ...
+
+    def write_failed(self) -> None: ...
+
+
+NOBODY: Final = _Nobody()
+
+
+class Given:
+    """What a link was given last: `parts`, how many messages are in them, and how many bytes at their end are `unsent`.
+    Once there is one, to write needs no memory.
+    """
+
+    __slots__ = ("messages", "parts", "unsent")
+
+    def __init__(self, parts: Sequence[Part], messages: int, unsent: int) -> None:
+        self.parts = parts
+        self.messages = messages
+        self.unsent = unsent
+
+
+class Link(ABC):
+    """The way to the kernel of one peer, its `owner`, over `transport`."""
+
+    __slots__ = ("_given", "_owner", "descriptor", "error", "finished", "transport")
+
+    def __init__(self, owner: Owner, transport: asyncio.Transport, descriptor: int = -1) -> None:
+        self.transport = transport
+        self.descriptor = descriptor
+        """The socket that may be sent to beneath the transport while nothing is held; -1: none."""
+        self.error = 0
+        """The error number of a write that failed. From then on nothing more is written."""
+        self.finished = False
+        """Our half of the stream has ended."""
+        self._owner = owner
+        self._given: Given | None = None
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it holds bytes that the kernel has not taken, and is to pass them on."""
+        return self._given is not None and self._given.unsent > 0 and not self.error
+
+    @property
+    def held(self) -> Sequence[Part]:
+        """What it was given last and has not passed on whole."""
+        return () if self._given is None else self._given.parts
+
+    @property
+    def unsent(self) -> int:
+        """Bytes of messages that it was given and has not passed on."""
+        return 0 if self._given is None else self._given.unsent
+
+    @abstractmethod
+    def write(self, parts: Sequence[Part], messages: int = 0) -> None:
+        """Pass on `parts`, which hold so many messages, after what was written before. Afterwards it is `stuck`, if not
+        all of it was taken yet, or `error` is set, or nothing is held.
         """
 
-    def end(self, peer: Peer) -> None:
-        """End our half of the stream. Everything written was taken."""
+    @abstractmethod
+    def forget(self) -> None:
+        """Pass on nothing more of what was written. It stays in the books until `drop`."""
 
-    def forget(self, peer: Peer) -> None:
-        """Pass on nothing more of what was written."""
+    @abstractmethod
+    def end(self) -> None:
+        """End our half of the stream; everything written was taken."""
 
-    def reset(self, peer: Peer) -> None:
-        """Have the close that follows reset the connection, so that the kernel forgets what was not taken."""
+    def hold(self, parts: Sequence[Part], messages: int) -> None:
+        """What it holds is the end of `parts`, with so many messages in them: their beginning was sent beneath it."""
+        if self._given is not None:
+            self._given.parts, self._given.messages = parts, messages
 
+    def _take(self, parts: Sequence[Part], messages: int) -> Given:
+        """Keep `parts` after what is held."""
+        size = sum(map(len, parts))
+        given = self._given
+        if given is None:
+            given = self._given = Given(parts, messages, size)
+        elif given.unsent:
+            given.parts = (*given.parts, *parts)
+            given.messages += messages
+            given.unsent += size
+        else:
+            given.parts, given.messages, given.unsent = parts, messages, size
+        return given
 
-class SocketLink:
-    """The links of all peers of a server that have a plain socket; `open` comes first, `close` last."""
+    def passed_on(self) -> None:
+        """The kernel has taken everything."""
+        if self._given is not None:
+            self._given.parts, self._given.messages, self._given.unsent = (), 0, 0
 
-    def __init__(self) -> None:
-        self._selector: selectors.BaseSelector | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+    def pending(self, splitter: Splitter) -> tuple[int, int]:
+        """Messages and bytes that it was given and has not passed on; a message counts until its last byte is taken.
+        `splitter` is a new one of the framing.
+        """
+        left, given = self.unsent, self._given
+        if given is None or not left:
+            return 0, 0
+        # A splitter knows how many messages are whole in what was taken: what was given begins and ends between two.
+        taken = sum(map(len, given.parts)) - left
+        whole = 0
+        for part in given.parts:
+            splitter.feed(part[:taken])
+            whole += splitter.count
+            taken -= len(part)
+            if taken <= 0:
+                break
+        return given.messages - whole, left
 
-    def open(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Have `loop` say when sockets take more. Raises `OSError` where there are no descriptors left."""
-        if hasattr(selectors.DefaultSelector, "fileno"):  # a selector that can be watched itself
-            selector: Any = selectors.DefaultSelector()
-            self._selector = selector
-            self._loop = loop
-            loop.add_reader(selector.fileno(), self._ready)
+    def drop(self) -> None:
+        """Hold nothing, whether it was passed on or not."""
+        self._given = None
 
     def close(self) -> None:
-        """Give the selector back."""
-        selector: Any = self._selector
-        if selector is not None and self._loop is not None:
-            with suppress(RuntimeError):  # the loop is closed
-                self._loop.remove_reader(selector.fileno())
-            selector.close()
-            self._selector = None
+        """Close the connection, of which both halves have ended."""
+        self.transport.close()
 
-    def descriptor(self, transport: asyncio.BaseTransport) -> int:
-        """The socket of `transport` if bytes sent to it go out as they are and it can be watched, else -1."""
-        if self._selector is None or transport.get_extra_info("sslcontext") is not None:
-            return -1
-        number: int = transport.get_extra_info("socket").fileno()
-        return number
+    def abort(self, reset: bool) -> None:
+        """Close the connection at once, with a reset so that the kernel forgets what was not taken, or without."""
+        if reset:
+            self.reset()
+        self.transport.abort()
 
-    def limit(self, peer: Peer, size: int) -> None:
-        """Have the kernel hold at most `size` bytes for `peer`."""
-        if peer.descriptor >= 0:
-            with suppress(OSError), borrowed(peer.descriptor) as sock:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
-
-    def write(self, peer: Peer, parts: Sequence[Part]) -> None:
-        if peer.error:
-            return
-        size = sum(map(len, parts))
-        if peer.stuck:
-            peer.unsent += size
-            return
-        if peer.transport.is_closing():
-            peer.error = errno.ENOTCONN
-            return
-        try:
-            peer.unsent = size - _send(peer.descriptor, parts)
-        except OSError as error:
-            peer.unsent = size
-            peer.error = error.errno or errno.EIO
-            return
-        if peer.unsent:
-            self._watch(peer)
-            peer.stuck = True
-
-    def end(self, peer: Peer) -> None:
-        with suppress(OSError), borrowed(peer.descriptor) as sock:  # not connected any more
-            sock.shutdown(socket.SHUT_WR)
-
-    def forget(self, peer: Peer) -> None:
-        if peer.stuck and self._selector is not None:
-            with suppress(KeyError):
-                if self._selector.get_key(peer.descriptor).data is peer:
-                    self._selector.unregister(peer.descriptor)
-        peer.stuck = False
-
-    def reset(self, peer: Peer) -> None:
-        with suppress(OSError), borrowed(peer.descriptor) as sock:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-
-    def is_over(self, peer: Peer) -> bool:
-        """Whether the TCP connection has ended for the kernel, so that nothing more will be acknowledged."""
-        try:
-            with borrowed(peer.descriptor) as sock:
-                return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE
-        except OSError:
-            return True
-
-    def _watch(self, peer: Peer) -> None:
-        assert self._selector is not None
-        try:
-            self._selector.register(peer.descriptor, selectors.EVENT_WRITE, peer)
-        except KeyError:  # the number was that of a peer whose socket has been closed
-            self._selector.unregister(peer.descriptor)
-            self._selector.register(peer.descriptor, selectors.EVENT_WRITE, peer)
-
-    def _ready(self) -> None:
-        if self._selector is None:
-            return
-        for key, _ in self._selector.select(0):
-            if key.data.stuck:  # not forgotten for what happened to another just now
-                self._go_on(key.data)
-
-    def _go_on(self, peer: Peer) -> None:
-        """Pass on what `peer` could not take before."""
-        parts = peer.held
-        try:
-            peer.unsent -= _send(peer.descriptor, past(parts, sum(map(len, parts)) - peer.unsent))
-        except OSError as error:
-            peer.error = error.errno or errno.EIO
-            peer.write_failed()
-            return
-        if not peer.unsent:
-            self.forget(peer)
-            peer.resume_writing()
-
-
-class TransportLink:
-    """The link of any peer whose bytes only its transport can pass on. Its high-water mark is 0, so a transport that
-    has not passed on everything has called `pause_writing`."""
-
-    def write(self, peer: Peer, parts: Sequence[Part]) -> None:
-        if peer.error:
-            return
-        transport = peer.transport
-        size = sum(map(len, parts))
-        if peer.closed or transport.is_closing():
-            peer.unsent = size
-            peer.error = errno.ENOTCONN
-            return
-        # Not `writelines`: that of the standard loop of Python 3.12 and 3.13 forgets to pause.
-        transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
-        if transport.is_closing():
-            peer.unsent += size
-            peer.error = errno.EPIPE
-        else:
-            peer.unsent = transport.get_write_buffer_size() if peer.stuck else 0
-
-    def end(self, peer: Peer) -> None:
-        with suppress(OSError, RuntimeError):
-            if peer.transport.can_write_eof() and not peer.transport.is_closing():
-                peer.transport.write_eof()
-
-    def forget(self, peer: Peer) -> None:
-        peer.stuck = False
-
-    def reset(self, peer: Peer) -> None:
-        sock = peer.transport.get_extra_info("socket")
+    def reset(self) -> None:
+        """Have the close that follows reset the connection."""
+        sock = self.transport.get_extra_info("socket")
         if hasattr(sock, "setsockopt"):
             with suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
+    def release(self) -> None:
+        """The connection is gone: know the peer no more, so that it is freed without the garbage collector."""
+        self.forget()
+        self.drop()
+        self.descriptor = -1
+        self._owner = NOBODY
 
-TRANSPORT: Final = TransportLink()
+    def limit(self, size: int) -> None:
+        """Have the kernel hold at most `size` bytes."""
+        if self.descriptor >= 0:
+            with suppress(OSError), borrowed(self.descriptor) as sock:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, size)
 
+    # The reading of the connection.
 
-def _send(descriptor: int, parts: Sequence[Part]) -> int:
-    """Bytes of `parts` that the kernel takes now. Raises `OSError` if the connection broke."""
-    taken = 0
-    for first in range(0, len(parts), MAX_PARTS):
-        some = parts[first : first + MAX_PARTS]
+    @property
+    def closing(self) -> bool:
+        """Whether the connection is closed, or about to be."""
+        return self.transport.is_closing()
+
+    @property
+    def name(self) -> Any:
+        """The address of the other end, as the socket module has it."""
+        return self.transport.get_extra_info("peername")
+
+    @property
+    def number(self) -> int:
+        """The number of its descriptor in the process; -1 if it has none."""
+        number: int = self.transport.get_extra_info("socket").fileno()
+        return number
+
+    @property
+    def can_end(self) -> bool:
+        """Whether our half can end without the other."""
+        return self.transport.can_write_eof()
+
+    def pause_reading(self) -> None:
+        """Read nothing, unless the connection is closing."""
+        if not self.transport.is_closing():
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read on, unless the connection is closing."""
+        if not self.transport.is_closing():
+            self.transport.resume_reading()
+
+    def read_for(self, protocol: asyncio.Protocol) -> None:
+        """Have `protocol` told what is read, and what becomes of the connection."""
+        self.transport.set_protocol(protocol)
+
+    # The kernel's side.
+
+    @property
+    def unacknowledged(self) -> int:
+        """Bytes of messages that the kernel took and the other system has not acknowledged, as far as can be told."""
+        if self.descriptor < 0:
+            return 0
+        size = unacknowledged(self.descriptor)
+        return size - 1 if self.finished and size else size  # our end of stream counts as one
+
+    @property
+    def kernel_memory(self) -> int:
+        """Memory that the kernel holds of what it took and nobody acknowledged, bytes, as far as can be told."""
+        return 0 if self.descriptor < 0 else kernel_memory(self.descriptor)
+
+    @property
+    def over(self) -> bool:
+        """Whether the TCP connection has ended for the kernel, so that nothing more will be acknowledged."""
         try:
-            sent = os.write(descriptor, some[0]) if len(some) == 1 else os.writev(descriptor, some)
-        except BlockingIOError:
-            break
-        taken += sent
-        if sent < sum(map(len, some)):
-            break
-    return taken
+            with borrowed(self.descriptor) as sock:
+                return sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_CLOSE
+        except OSError:
+            return True

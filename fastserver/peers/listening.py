@@ -16,7 +16,9 @@ from fastserver.config.listener import Role
 from fastserver.errors import CloseReason, FastserverError
 from fastserver.framing.discard import DISCARD
 from fastserver.peers.figures import Figures
+from fastserver.peers.membership import join
 from fastserver.peers.peer import Peer
+from fastserver.peers.transportlink import TransportLink
 
 if TYPE_CHECKING:
     from fastserver.fanout.channel import Channel
@@ -61,8 +63,6 @@ class Pipe(asyncio.Transport):
         self._parts.append(bytes(data))
         self._size += len(data)
         self.more.set()
-        if self._size > self._room and not self._peer.stuck:
-            self._peer.pause_writing()
 
     def get_write_buffer_size(self) -> int:
         return int(max(0, self._size - self._room))
@@ -94,7 +94,7 @@ class Pipe(asyncio.Transport):
         pass
 
     def _go_on(self) -> None:
-        if self._peer.stuck and self._size <= self._room and not self._closing:
+        if self._peer.link.stuck and self._size <= self._room and not self._closing:
             self._peer.resume_writing()
 
 
@@ -114,10 +114,10 @@ class Listening:
         self._pipe = Pipe(peer)
         self._splitter = hub.splitter()
         self._messages: Iterator[Message[None]] = iter(())
-        peer.transport = self._pipe
+        peer.link = TransportLink(peer, self._pipe)
         peer.began()
         hub.flush.run()  # what was broadcast before is not for it
-        peer.add(channel)
+        join(peer, channel)
         hub.listening[peer] = self._pipe
 
     def __aiter__(self) -> Listening:

@@ -68,8 +68,8 @@ class PeerMap:
         self.closed.append(figures)
         self.gone += figures
         self.reasons[str(figures.reason)] += 1
-        self.dropped[CloseReason.SLOW_CONSUMER.value] += peer.skipped
-        self.dropped[str(figures.reason)] += figures.dropped_messages - peer.skipped
+        self.dropped[CloseReason.SLOW_CONSUMER.value] += peer.past.skipped
+        self.dropped[str(figures.reason)] += figures.dropped_messages - peer.past.skipped
         return figures
 
     def totals(self) -> Counts:

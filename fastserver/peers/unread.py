@@ -6,7 +6,6 @@ Who is read costs nothing.
 from __future__ import annotations
 
 import select
-from asyncio import BaseTransport
 from collections.abc import Iterator
 from itertools import islice
 from typing import Final, Protocol
@@ -14,6 +13,7 @@ from typing import Final, Protocol
 from fastserver.clock import Clock
 from fastserver.errors import CloseReason
 from fastserver.fanout.pause import Pause
+from fastserver.peers.link import Link
 
 AT_ONCE: Final = 250
 """Peers asked about without letting the loop do anything else: 0.2 ms."""
@@ -24,9 +24,6 @@ INTERVAL: Final = 1.0
 
 class Peer(Protocol):
     """A peer, as far as it matters here."""
-
-    @property
-    def descriptor(self) -> int: ...
 
     @property
     def address(self) -> str: ...
@@ -41,7 +38,7 @@ class Peer(Protocol):
     def owes(self) -> bool: ...
 
     @property
-    def transport(self) -> BaseTransport: ...
+    def link(self) -> Link: ...
 
     def resume_reading(self, cause: int) -> None: ...
 
@@ -62,17 +59,17 @@ class Unread:
 
     def add(self, peer: Peer) -> None:
         """`peer` is read no further."""
-        if peer.descriptor < 0 or not hasattr(select, "poll"):  # Windows has none
+        if peer.link.descriptor < 0 or not hasattr(select, "poll"):  # Windows has none
             return
-        self._peers[peer.descriptor] = peer
+        self._peers[peer.link.descriptor] = peer
         if not self._looking:
             self._clock.call_later(INTERVAL, self._look)
             self._looking = True
 
     def remove(self, peer: Peer) -> None:
         """`peer` is read again."""
-        if self._peers.get(peer.descriptor) is peer:  # not another that has got its number
-            del self._peers[peer.descriptor]
+        if self._peers.get(peer.link.descriptor) is peer:  # not another that has got its number
+            del self._peers[peer.link.descriptor]
 
     def forget(self, peer: Peer) -> None:
         """`peer` is gone."""
@@ -98,7 +95,7 @@ class Unread:
         for descriptor, events in poll.poll(0):
             peer = some[descriptor]
             self.remove(peer)
-            if events & (select.POLLERR | select.POLLHUP) and not peer.transport.is_closing():
+            if events & (select.POLLERR | select.POLLHUP) and not peer.link.closing:
                 self._find_over(peer)
 
     def _find_over(self, peer: Peer) -> None:

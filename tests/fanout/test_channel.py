@@ -14,7 +14,7 @@ from fastserver.framing.registry import LinesSplitter
 
 
 def join(channel: Channel) -> Member:
-    peer = SimpleNamespace(descriptor=-1, outbox=Outbox(lambda: LinesSplitter(1 << 20)))
+    peer = SimpleNamespace(link=SimpleNamespace(descriptor=-1), outbox=Outbox(lambda: LinesSplitter(1 << 20)))
     return channel.join(cast(Any, peer), cast(Any, object()))
 
 

@@ -20,7 +20,7 @@ KINDS = (
     "fanout.batch.Member",
     "fanout.tick.Stretch",
     "fanout.tick.Tick",
-    "peers.endpoint.Endpoint",
+    "peers.reading.Reading",
 )
 
 

@@ -224,7 +224,7 @@ def test_what_a_stuck_peer_says_itself_is_kept_in_a_few_bytes_and_counted() -> N
     assert own <= 3 * 5000
     assert size + own // 3 * STRETCH <= cost <= size + own // 3 * STRETCH + 20_000 * RUN + 100 * OWN
     assert sum(peer.kept()[one] for peer in [stuck] for one in peer.kept()) >= cost
-    stuck.transport.give_room(1 << 40)  # type: ignore[attr-defined]
+    stuck.link.transport.give_room(1 << 40)  # type: ignore[attr-defined]
     assert stuck.figures().messages_out == 5000
 
 

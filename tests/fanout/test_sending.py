@@ -29,7 +29,7 @@ class Hearer:
         self.ours, self.theirs = socket.socketpair()
         for end in (stack.enter_context(self.ours), stack.enter_context(self.theirs)):
             end.setblocking(False)
-        self.member = Member(Collector(), SimpleNamespace(descriptor=self.ours.fileno()))
+        self.member = Member(Collector(), SimpleNamespace(link=SimpleNamespace(descriptor=self.ours.fileno())))
         self.transport: Any = SimpleNamespace(is_closing=lambda: closing)
 
     def heard(self) -> bytes:

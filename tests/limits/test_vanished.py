@@ -25,7 +25,7 @@ class Kernel:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **settings: object) -> None:
         self.simulation = Simulation(**{"tcp_user_timeout": 10.0, "message_timeout": None} | settings)
         self.peer, _ = self.simulation.connect()
-        self.peer.descriptor = NUMBER
+        self.peer.link.descriptor = NUMBER
         self.held = 1
         self.retransmissions = self.probes = 0
         self.sent = self.answered = self.simulation.loop.now

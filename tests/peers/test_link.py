@@ -62,7 +62,7 @@ class Scene:
 
     async def stuff(self, peer: Peer, line: bytes) -> None:
         """Send lines until the kernel takes no more for `peer`, which reads nothing."""
-        while not peer.stuck and peer.reason is None:
+        while not peer.link.stuck and peer.reason is None:
             peer.send(line)
             self.server.flush.run()
 
@@ -395,8 +395,8 @@ def test_what_the_kernel_holds_for_peers_that_are_behind_counts_as_memory(run: R
             scene.tell(line)
             await asyncio.sleep(0)
         assert speaker.reason is None
-        behind = [peer for peer in scene.server.peers if peer.stuck]
-        assert sum(peer.kernel_bytes for peer in behind) <= 4 * 1024 * 1024
+        behind = [peer for peer in scene.server.peers if peer.link.stuck]
+        assert sum(peer.link.kernel_memory for peer in behind) <= 4 * 1024 * 1024
         assert {figures.reason for figures in scene.left} == {"memory"}
 
     if sys.platform == "linux":

@@ -118,7 +118,7 @@ def fail(*_: object) -> Any:
     "part",
     [
         "flush.forget",
-        "resplitter",
+        "hub.splitter",
         "slow_consumers.forget",
         "timeouts.forget",
         "heartbeat.forget",
@@ -143,7 +143,7 @@ def test_peer_is_off_the_books_whatever_fails(part: str, monkeypatch: pytest.Mon
         except AttributeError:  # of a compiled class
             broken.setattr(type(owner), name, fail)
         for one in (peer, other):
-            one.transport.closing = one.transport.lost = True  # type: ignore[attr-defined]
+            one.link.transport.closing = one.link.transport.lost = True  # type: ignore[attr-defined]
             with contextlib.suppress(MemoryError):  # the loop would log it
                 one.connection_lost(ConnectionResetError())
     assert peer.closed

@@ -99,7 +99,7 @@ def test_peer_whose_handler_is_behind(run: Run, ends: str) -> None:
         async with server:
             one = await connect(server)
             await send(one, LINES * 3000)
-            await until(lambda: not next(iter(server.peers)).transport.is_reading())
+            await until(lambda: not next(iter(server.peers)).link.transport.is_reading())
             if ends == "close":
                 one.close()
                 go_on.set()

@@ -171,7 +171,7 @@ class Policies(RuleBasedStateMachine):
         if not self.calls:
             notices = figures.offered_messages - len(known.offered)
             assert notices >= len(received) - len([one for one in received if not isinstance(one, dict)])
-            assert notices or not figures.dropped_messages or not known.open or known.peer.stuck
+            assert notices or not figures.dropped_messages or not known.open or known.peer.link.stuck
         if known.open:
             assert figures.dropped_messages >= told
             held = known.transport.get_write_buffer_size()

@@ -1,4 +1,4 @@
-# The types of fastserver/peers/endpoint.py, which is compiled as fastserver.peers.endpoint.
+# The types of fastserver/peers/reading.py, which is compiled as fastserver.peers.reading.
 
 cimport cython
 
@@ -8,13 +8,13 @@ cimport fastserver.fanout.tick as _tick
 cdef Py_ssize_t FULL_READ
 
 
-cdef class Endpoint:
-    cdef public object address, reason, throttle, splitter, last_message, hub
+cdef class Reading:
+    cdef public object address, hub, inbox, last_message, link, reason, splitter, throttle
     cdef public _batch.Member member
     cdef public _tick.Tick _tick
     cdef public long long id, messages_in, bytes_in
     cdef public double _clock, _since
-    cdef public int descriptor, error, _paused
-    cdef public bint ended, finished, stuck, closed, _closing
+    cdef public int _paused, stage
+    cdef public bint ended
     @cython.locals(size=Py_ssize_t, messages=cython.longlong, frames=bytes, tick=_tick.Tick)
     cpdef data_received(self, data)

@@ -1,0 +1,159 @@
+"""The memberships of a peer: in which channels it receives.
+
+Most peers are only in the channel that everyone is in, and have nothing but that `member`. Others have `Memberships`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+
+from fastserver.fanout.batch import Collector, Member
+from fastserver.fanout.channel import Channel
+
+if TYPE_CHECKING:
+    from fastserver.peers.hub import Hub
+    from fastserver.peers.link import Link
+
+FEW: Final = 4
+"""Memberships up to which looking through them is quick, and a dict would be three times as large."""
+
+
+class Memberships:
+    """All memberships of one peer, `members` at first, by channel, in the order in which it joined."""
+
+    __slots__ = ("_members", "direct")
+
+    def __init__(self, members: tuple[Member, ...]) -> None:
+        self._members: tuple[Member, ...] | dict[Collector, Member] = members  # a dict, where they are more than `FEW`
+        self.direct: Channel | None = None
+        """The channel of which it is the only member: what is sent to it alone has its place in the order there."""
+
+    @property
+    def all(self) -> Collection[Member]:
+        """The memberships."""
+        members = self._members
+        return members.values() if isinstance(members, dict) else members
+
+    def of(self, channel: Collector) -> Member | None:
+        """The membership of `channel`; None if there is none."""
+        members = self._members
+        if isinstance(members, dict):
+            return members.get(channel)
+        for member in members:
+            if member.channel is channel:
+                return member
+        return None
+
+    def add(self, member: Member) -> None:
+        """Add the membership of another channel."""
+        members = self._members
+        if isinstance(members, dict):
+            members[member.channel] = member
+        elif len(members) < FEW:
+            self._members = (*members, member)
+        else:
+            self._members = {one.channel: one for one in (*members, member)}
+
+    def remove(self, member: Member) -> None:
+        """Remove a membership."""
+        members = self._members
+        if isinstance(members, dict):
+            del members[member.channel]
+        else:
+            self._members = tuple([one for one in members if one is not member])
+
+
+class Subscriber(Protocol):
+    """A peer, as far as its memberships depend on it."""
+
+    hub: Hub[Any]
+    link: Link
+    member: Member | None
+    memberships: Memberships | None
+
+    @property
+    def members(self) -> Collection[Member]: ...
+
+    def offer(self, messages: int, size: int) -> None: ...
+
+    def skip(self, messages: int, size: int) -> None: ...
+
+
+def missing(peer: Subscriber) -> bool:
+    """Whether nothing of what is flushed now is for `peer`, in any of its channels."""
+    for member in peer.members:
+        return member.missing
+    return False
+
+
+def join(peer: Subscriber, channel: Channel) -> None:
+    """Make `peer` a member of `channel`, of which it is none."""
+    if missing(peer):
+        _enter(peer, Member(channel, peer, missing=True))
+        return
+    receiver = cast(Any, peer)
+    member = channel.join(receiver, peer.link.transport)
+    try:
+        if peer in peer.hub.flush.behind:
+            channel.fall_behind(member)
+        _enter(peer, member)
+    except BaseException:
+        channel.leave(member)
+        raise
+
+
+def leave(peer: Subscriber, member: Member) -> None:
+    """End a membership of `peer`, and keep in the books what was offered by it. What waits for it still does."""
+    member.channel.leave(member)
+    messages, size = member.offered
+    if member.missing:
+        peer.skip(messages, size)
+    peer.offer(messages, size)
+    if peer.memberships is not None:
+        peer.memberships.remove(member)
+    if member is peer.member:
+        peer.member = None
+
+
+def miss(peer: Subscriber) -> None:
+    """Drop, and count, everything for `peer` that is flushed from now on, until it is to `hear_again`."""
+    for member in [member for member in peer.members if not member.missing]:
+        leave(peer, member)
+        _enter(peer, Member(member.channel, peer, missing=True))
+
+
+def hear_again(peer: Subscriber) -> None:
+    """Offer `peer` again what is flushed from now on."""
+    peer.hub.flush.run()
+    missed = [member for member in peer.members if member.missing]
+    for member in missed:
+        leave(peer, member)
+    for member in missed:
+        join(peer, member.channel)
+    peer.hub.flush.look_at(cast(Any, peer))
+
+
+def tell(peer: Subscriber, frame: bytes) -> None:
+    """Send `peer` a frame of its framing, in its place in the order."""
+    memberships = _memberships(peer)
+    if memberships.direct is None:
+        direct = Channel("")
+        join(peer, direct)
+        memberships.direct = direct
+    peer.hub.flush.publish(memberships.direct, None, frame, 1)
+
+
+def _enter(peer: Subscriber, member: Member) -> None:
+    if member.channel is not peer.hub.everyone:
+        _memberships(peer).add(member)
+        return
+    if peer.memberships is not None:
+        peer.memberships.add(member)
+    peer.member = member
+
+
+def _memberships(peer: Subscriber) -> Memberships:
+    if peer.memberships is None:
+        peer.memberships = Memberships(() if peer.member is None else (peer.member,))
+    return peer.memberships
