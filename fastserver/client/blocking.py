@@ -24,8 +24,10 @@ from typing import Any, Final
 
 from fastserver.client import delivery
 from fastserver.client.address import Address
-from fastserver.client.client import CLOSE_TIMEOUT, LINGER, Delays, logger
-from fastserver.client.connection import keep_alive, reset, reset_on_close, why
+from fastserver.client.client import CLOSE_TIMEOUT, LINGER, logger
+from fastserver.client.connection import keep_alive, reset_on_close
+from fastserver.client.delays import Delays
+from fastserver.client.failure import reset, why
 from fastserver.config import parameters
 from fastserver.config.setting import MIB
 from fastserver.errors import FrameError

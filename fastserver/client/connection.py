@@ -9,11 +9,11 @@ import socket
 import struct
 from collections.abc import Callable
 from contextlib import suppress
-from ssl import SSLError
 from typing import Any, Final, Protocol, cast
 
 from fastserver import socketoptions
 from fastserver.client import delivery
+from fastserver.client.failure import reset, why
 from fastserver.errors import FrameError
 from fastserver.framing import Splitter
 
@@ -37,21 +37,6 @@ def reset_on_close(sock: socket.socket) -> None:
     """Has closing reset the connection: an end of stream would pass half a line off as a whole one."""
     with suppress(OSError):  # it is gone already
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-
-def reset() -> ConnectionResetError:
-    """The error that says so, as the system would."""
-    return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
-
-
-def why(error: Exception) -> str:
-    """What went wrong, in the system's words where it has some."""
-    if not isinstance(error, OSError):
-        return str(error)
-    if error.errno is None or isinstance(error, (SSLError, socket.gaierror)):  # they count their own way
-        return error.strerror or str(error)
-    # To end our side of a connection that was reset is "not connected": the same thing, found out later.
-    return os.strerror(errno.ECONNRESET if error.errno == errno.ENOTCONN else error.errno)
 
 
 class Owner(Protocol):

@@ -21,7 +21,7 @@ from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 from fastserver.client.client import LINGER, Client, connect
-from fastserver.client.connection import why
+from fastserver.client.failure import why
 from fastserver.config.config import DEFAULT_HOST, DEFAULT_PORT
 from fastserver.config.setting import MIB
 from fastserver.errors import ConfigError, FrameError

@@ -15,7 +15,7 @@ from typing import Any, Final
 import click
 
 from fastserver.client.address import Address
-from fastserver.client.connection import why
+from fastserver.client.failure import why
 from fastserver.config.config import DEFAULT_HOST, DEFAULT_PORT
 from fastserver.errors import ConfigError
 from fastserver.framing.registry import DEFAULT_MODE

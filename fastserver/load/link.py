@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from fastserver.client.address import Address
-from fastserver.client.connection import why
+from fastserver.client.failure import why
 from fastserver.load.errors import LoadError
 from fastserver.load.poll import READ, WRITE, Poll
 from fastserver.load.wire import Role, Wire

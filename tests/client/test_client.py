@@ -18,7 +18,7 @@ from conftest import Run
 from support.small_server import Reader, Writer, echo, reset, small_server
 
 from fastserver import Config, Server
-from fastserver.client import client as client_module
+from fastserver.client import dialer
 from fastserver.client.client import Client, connect
 from fastserver.client.connection import Connection
 from fastserver.errors import ConfigError, FrameError
@@ -357,7 +357,7 @@ def test_closing_says_that_what_was_sent_may_be_lost(run: Run, how: str) -> None
             await client.close()
             with pytest.raises(ConnectionError):
                 await client.send(b"x")
-            assert client._connection is None
+            assert client._dialer.connection is None
 
     run(main(False))
     run(main(True))
@@ -526,7 +526,7 @@ def test_a_program_that_cancels_all_tasks(run: Run) -> None:
         kept = asyncio.all_tasks()
         async with bare(reconnect=True, first_delay=3600) as (client, theirs):
             theirs.close()
-            while client._redialing is None:
+            while not client._dialer.dialing:
                 await asyncio.sleep(0)
             await cancel_others()
             for step in (client.receive(), client.send(b"x")):
@@ -668,7 +668,7 @@ def test_a_program_that_does_not_receive_stops_the_server_and_loses_nothing(run:
 
         async with small_server(serve) as address, connect(address, max_queue=10_000) as client:
             await stuck.wait()
-            assert client._queued < 1 << 20
+            assert client._incoming.bytes < 1 << 20
             received = [int(message.payload) async for message in client]
             assert received == list(range(number))
 
@@ -690,7 +690,7 @@ def test_sending_waits_for_a_server_that_does_not_read_and_cancelled_sends_nothi
         async with small_server(serve, limit=1) as address:
             sent = 0
             async with connect(address) as client:
-                connection = client._connection
+                connection = client._dialer.connection
                 assert connection is not None
                 while True:
                     while connection.writable.is_set():
@@ -754,7 +754,7 @@ def test_cancelled_while_connecting(run: Run) -> None:
         async with small_server(echo) as address:
             client = connect(address, reconnect=True)
             entering = asyncio.ensure_future(client.__aenter__())
-            while client._connection is None:
+            while client._dialer.connection is None:
                 await asyncio.sleep(0)
             entering.cancel()
             await asyncio.wait([entering])
@@ -804,7 +804,7 @@ def test_settings_that_are_not_allowed(options: dict[str, Any]) -> None:
 
 def test_sizes_as_text() -> None:
     client = connect("127.0.0.1:3000", max_message="64KiB", max_queue="1 MiB")
-    assert (client._max_message, client._max_queue) == (65536, 1 << 20)
+    assert (client._max_message, client._incoming.most) == (65536, 1 << 20)
 
 
 def test_only_a_connected_client_sends_and_receives(run: Run) -> None:
@@ -1114,7 +1114,7 @@ def test_closing_while_there_is_no_connection(run: Run) -> None:
 
     async def main() -> None:
         async with small_server(serve) as address, connect(address, reconnect=True, first_delay=3600) as client:
-            while client._redialing is None:
+            while not client._dialer.dialing:
                 await asyncio.sleep(0)
             sending = asyncio.ensure_future(client.send(b"x"))
             reading = asyncio.ensure_future(client.receive_batch())
@@ -1138,7 +1138,7 @@ def test_delays_grow_to_a_bound_and_spread(run: Run, monkeypatch: pytest.MonkeyP
     async def main() -> None:
         async with small_server(echo) as address:
             pass
-        monkeypatch.setattr(client_module.asyncio, "sleep", sleep)
+        monkeypatch.setattr(dialer.asyncio, "sleep", sleep)
         with pytest.raises(ZeroDivisionError):
             async with connect(address, reconnect=True):
                 pass
