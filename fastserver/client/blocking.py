@@ -12,7 +12,6 @@ find it too slow a consumer.
 from __future__ import annotations
 
 import io
-import select
 import socket
 import time
 from collections import deque
@@ -20,21 +19,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from ssl import SSLContext, SSLEOFError, SSLSocket
 from types import TracebackType
-from typing import Any, Final
+from typing import Any
 
-from fastserver.client import delivery
+from fastserver.client import blockingsocket
 from fastserver.client.address import Address
 from fastserver.client.client import CLOSE_TIMEOUT, LINGER, logger
-from fastserver.client.connection import keep_alive, reset_on_close
+from fastserver.client.connection import reset_on_close
 from fastserver.client.delays import Delays
-from fastserver.client.failure import reset, why
+from fastserver.client.failure import why
+from fastserver.client.leaving import leave
 from fastserver.config import parameters
 from fastserver.config.setting import MIB
 from fastserver.errors import FrameError
 from fastserver.framing import Message, Splitter
 from fastserver.framing.registry import DEFAULT_MODE, Mode
-
-CHUNK: Final = 64 * 1024  # bytes read at once
 
 
 class BlockingClient:
@@ -71,7 +69,7 @@ class BlockingClient:
         self.framing = parameters.framing(mode)
         self.mode = self.framing.name
         self._max_message = parameters.size("max_message", max_message)
-        self._timeout = _limited(None if timeout is None else parameters.seconds("timeout", timeout))
+        self._timeout = blockingsocket.limited(None if timeout is None else parameters.seconds("timeout", timeout))
         parameters.tls(ssl, server_hostname, self.address.path)
         self._tls, self._server_hostname = ssl, server_hostname or self.address.host or None
         self._close_timeout = parameters.seconds("close_timeout", close_timeout)
@@ -194,7 +192,10 @@ class BlockingClient:
         if sock is not None:
             with sock:
                 if self._sent:
-                    self._end(sock)
+                    try:
+                        leave(sock, self._ended, self._sent, self._sent_at, self._close_timeout, LINGER)
+                    except ConnectionError as error:
+                        raise self._lost(error) from None
         elif self._error and not self._told and not isinstance(self._error, FrameError):
             raise self._lost(self._error)
 
@@ -210,13 +211,15 @@ class BlockingClient:
     def _dial(self, deadline: float | None) -> None:
         """Connects; with `reconnect` tries until it can. Raises TimeoutError at the `deadline`."""
         while True:
-            delay, left = max(0.0, self._next_try - time.monotonic()), _left(deadline)
+            delay, left = max(0.0, self._next_try - time.monotonic()), blockingsocket.left(deadline)
             time.sleep(delay if left is None else min(delay, left))
-            _in_time(deadline)
+            blockingsocket.check(deadline)
             try:
-                self._socket = self._connection(deadline)
+                limit = blockingsocket.left(deadline)
+                timeout = self._timeout if limit is None else min(limit, self._timeout or limit)
+                self._socket = blockingsocket.prepared(self.address, timeout, self._tls, self._server_hostname)
             except OSError as error:
-                _in_time(deadline)
+                blockingsocket.check(deadline)
                 if not self._reconnect:
                     raise
                 self._put_off(f"cannot connect to {self.address}: {why(error)}")
@@ -225,22 +228,6 @@ class BlockingClient:
                 self._sent = 0
                 self._made_at = time.monotonic()
                 return
-
-    def _connection(self, deadline: float | None) -> socket.socket:
-        left = _left(deadline)
-        made = _connected(self.address, self._timeout if left is None else min(left, self._timeout or left))
-        try:
-            keep_alive(made)
-            if made.family != getattr(socket, "AF_UNIX", None):
-                with suppress(OSError):  # some systems refuse for a connection that was reset already
-                    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if self._tls:
-                # An end that TLS does not confirm is an error here, so that it can be told from the end of a stream.
-                made = self._tls.wrap_socket(made, server_hostname=self._server_hostname, suppress_ragged_eofs=False)
-        except BaseException:
-            made.close()
-            raise
-        return made
 
     def _put_off(self, why: str) -> None:
         delay = self._delays.next()
@@ -251,7 +238,7 @@ class BlockingClient:
 
     def _sendable(self) -> socket.socket:
         self._check_open()
-        if self._reconnect and self._socket is not None and _ended(self._socket):
+        if self._reconnect and self._socket is not None and blockingsocket.has_ended(self._socket):
             self._read_out(self._socket)
         if self._socket is None:
             if not self._reconnect or self._error:
@@ -264,7 +251,7 @@ class BlockingClient:
 
     def _read(self, sock: socket.socket, deadline: float | None) -> None:
         try:
-            data = _receive(sock, deadline)
+            data = blockingsocket.receive(sock, deadline)
         except SSLEOFError as error:
             if self._splitter.held:
                 self._part(sock, error)
@@ -314,7 +301,7 @@ class BlockingClient:
         ended = isinstance(sock, SSLSocket)
         with suppress(OSError):
             sock.setblocking(False)
-            while not ended and not self._error and (data := sock.recv(CHUNK)):
+            while not ended and not self._error and (data := sock.recv(blockingsocket.CHUNK)):
                 self._take(sock, data)
             # A reset is told only once, to the write that failed; that was told of a broken pipe instead if the server
             # had ended its side before.
@@ -342,81 +329,3 @@ class BlockingClient:
 
     def _lost(self, error: Exception) -> ConnectionError:
         return ConnectionError(f"the connection broke, and what was sent may be lost: {why(error)}")
-
-    def _end(self, sock: socket.socket) -> None:
-        if isinstance(sock, SSLSocket):
-            with suppress(OSError):
-                sock.settimeout(LINGER)
-                sock.unwrap()
-            return
-        try:
-            with suppress(OSError):  # reading says why
-                sock.shutdown(socket.SHUT_WR)
-            # Whether it was reset is known from what is missing, too: only the first call hears of a reset.
-            if not self._discard(sock, lambda: delivery.arrived(sock) or delivery.broken(sock), self._close_timeout):
-                missing, seconds = delivery.missing(sock), self._close_timeout
-                if missing:
-                    raise TimeoutError(f"the server did not take the last {missing} bytes within {seconds:g} s")
-            if delivery.broken(sock):
-                raise reset()
-            stay = delivery.patience(sock, self._sent, time.monotonic() - self._sent_at, LINGER)
-            self._discard(sock, lambda: self._ended or delivery.read(sock), stay)
-        except ConnectionError as error:
-            raise self._lost(error) from None
-
-    def _discard(self, sock: socket.socket, enough: Callable[[], bool], seconds: float) -> bool:
-        """Reads and throws away until `enough()`; False if so many seconds were not enough for it. Raises
-        ConnectionError if the connection broke."""
-        deadline = time.monotonic() + seconds
-        look = delivery.FIRST_LOOK
-        while not enough():
-            if time.monotonic() >= deadline:
-                return False
-            if self._ended:
-                time.sleep(look)
-            else:
-                with suppress(TimeoutError):
-                    self._ended = not _receive(sock, min(deadline, time.monotonic() + look))
-            look = min(2 * look, delivery.LONGEST_LOOK)
-        return True
-
-
-def _limited(seconds: float | None) -> float | None:
-    # 0 would make a socket non-blocking, whose errors are others.
-    return None if seconds is None or seconds == float("inf") else max(1e-6, seconds)
-
-
-def _left(deadline: float | None) -> float | None:
-    return _limited(None if deadline is None else deadline - time.monotonic())
-
-
-def _in_time(deadline: float | None) -> None:
-    if deadline is not None and time.monotonic() >= deadline:
-        raise TimeoutError("timed out")
-
-
-def _receive(sock: socket.socket, deadline: float | None) -> bytes:
-    sock.settimeout(_left(deadline))
-    return sock.recv(CHUNK)
-
-
-def _ended(sock: socket.socket) -> bool:
-    """Whether the server has ended its side of the connection, though nobody has read that far."""
-    if not hasattr(select, "poll") or not hasattr(select, "POLLRDHUP"):
-        return False
-    poll = select.poll()
-    poll.register(sock, select.POLLRDHUP)
-    return bool(poll.poll(0))
-
-
-def _connected(address: Address, timeout: float | None) -> socket.socket:
-    if address.path is None:
-        return socket.create_connection((address.host, address.port), timeout)
-    made = socket.socket(socket.AF_UNIX)
-    try:
-        made.settimeout(timeout)
-        made.connect(address.path)
-    except BaseException:
-        made.close()
-        raise
-    return made

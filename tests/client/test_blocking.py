@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from fastserver.client import blocking
+from fastserver.client import blocking, blockingsocket
 from fastserver.client.blocking import BlockingClient
 from fastserver.errors import ConfigError, FrameError
 from fastserver.framing import FRAMINGS
@@ -366,7 +366,7 @@ def test_tells_a_lost_connection_from_a_wait_that_is_over(monkeypatch: pytest.Mo
         raise TimeoutError(110, "Connection timed out")
 
     with bare() as (client, _):
-        monkeypatch.setattr(blocking, "_receive", vanished)
+        monkeypatch.setattr(blockingsocket, "receive", vanished)
         with pytest.raises(ConnectionError, match="timed out"):
             client.receive(1)
 
@@ -403,8 +403,8 @@ def test_an_interrupted_send_does_not_end_inside_a_message(monkeypatch: pytest.M
             super().sendall(data[:3])
             raise KeyboardInterrupt
 
-    connected = blocking._connected
-    monkeypatch.setattr(blocking, "_connected", lambda *given: Interrupted(fileno=connected(*given).detach()))
+    connected = blockingsocket.connected
+    monkeypatch.setattr(blockingsocket, "connected", lambda *given: Interrupted(fileno=connected(*given).detach()))
     with serving(serve) as address:
         with pytest.raises(KeyboardInterrupt), BlockingClient(address) as client:
             client.send(b"a message")
