@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Serve
-from support.command import COMMAND, PURE, Ended, attempt, environment
+from support.command import COMMAND, PURE, Capture, Ended, attempt, attempt_here, environment
 
 from fastserver.config.config import SETTINGS
 
@@ -59,16 +59,16 @@ def test_settings_from_the_environment(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize(("option", "value", "allowed"), REFUSED)
-def test_value_that_is_not_allowed(tmp_path: Path, option: str, value: str, allowed: str) -> None:
+def test_value_that_is_not_allowed(capfd: Capture, option: str, value: str, allowed: str) -> None:
     """One line that names the option, the value and what is allowed; exit code 2."""
-    check_refusal(attempt(f"{option}={value}", folder=tmp_path), option, value, allowed)
+    check_refusal(attempt_here(capfd, f"{option}={value}"), option, value, allowed)
 
 
 @pytest.mark.parametrize(("option", "value", "allowed"), REFUSED[2::4])
-def test_variable_that_is_not_allowed(tmp_path: Path, option: str, value: str, allowed: str) -> None:
+def test_variable_that_is_not_allowed(capfd: Capture, option: str, value: str, allowed: str) -> None:
     """The same for a value from the environment, whose name is said too."""
     variable = "FASTSERVER_" + option.removeprefix("--").replace("-", "_").upper()
-    ended = attempt(folder=tmp_path, **{variable: value})
+    ended = attempt_here(capfd, **{variable: value})
     check_refusal(ended, option, value, allowed)
     assert f"{variable}, for {option}: " in ended.errors[0]
 

@@ -281,7 +281,7 @@ async def stay(reader: Reader, writer: Writer) -> None:
     while True:
         writer.write(b"tick\n")
         await writer.drain()
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)
 
 
 def test_who_sent_something_leaves_by_itself(run: Run) -> None:

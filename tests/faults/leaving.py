@@ -31,7 +31,7 @@ async def sends_and_closes_without_reading(target: Target) -> AsyncIterator[None
             one.close()
 
 
-@fault("slow_consumer")
+@fault("slow_consumer", pace_timeout=1.0)
 async def takes_little_and_stays_behind(target: Target) -> AsyncIterator[None]:
     """Is far behind all the time, and takes a little now and then, so that it never stands still."""
     slow = await Culprit.connect(target, small=True)

@@ -25,6 +25,8 @@ STUCK = [fault for fault, _ in CASES if "slow_consumer" in fault.ends]
 NAME = attrgetter("name")
 CLOSING = ("disconnect", "block")
 """Policies under which a peer that is stuck for long enough is closed."""
+MEMBERS = 3000
+"""Peers of a crowd: a fifth of those that the command gets, for here the witnesses share its processor."""
 Runner = Callable[[Coroutine[Any, Any, None]], None]
 
 
@@ -50,7 +52,7 @@ async def go_through(fault: Fault, mode: str, policy: str) -> None:
     server, ended = serve(**fault.settings(mode=mode, slow_consumer=policy))
     await server.start()
     witnesses = Witnesses(mode, LIGHT if fault.many else None)
-    target = Target(address_of(server), witnesses.next, mode)
+    target = Target(address_of(server), witnesses.next, mode, MEMBERS)
 
     def took_effect() -> bool:
         if policy not in CLOSING:

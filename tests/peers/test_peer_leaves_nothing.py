@@ -23,7 +23,6 @@ WHO: ContextVar[str] = ContextVar("who", default="nobody")
 
 @pytest.fixture
 def uncollected() -> Iterator[None]:
-    gc.collect()
     gc.disable()
     logging.disable()  # a record of a failure holds its traceback, and that the peer
     yield
