@@ -29,6 +29,7 @@ else:
                 ("fanout._sending", "ext/_sending.pyx"),
                 ("fanout.batch", "fastserver/fanout/batch.py"),
                 ("fanout.tick", "fastserver/fanout/tick.py"),
+                ("peers.link", "fastserver/peers/link.py"),
                 ("peers.reading", "fastserver/peers/reading.py"),
             )
         ],

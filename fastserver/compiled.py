@@ -19,6 +19,7 @@ MODULES: Final = (
     "fanout/_sending",
     "framing/_crowded",
     "framing/_splitters",
+    "peers/link",
     "peers/reading",
 )
 """The modules that are compiled, as setup.py builds them: paths in the package without suffix."""

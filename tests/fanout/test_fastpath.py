@@ -20,6 +20,7 @@ KINDS = (
     "fanout.batch.Member",
     "fanout.tick.Stretch",
     "fanout.tick.Tick",
+    "peers.link.Link",
     "peers.reading.Reading",
 )
 
