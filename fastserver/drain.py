@@ -134,7 +134,7 @@ class Drain:
             return
         self._handlers.cancel()
         if not await self._handlers.done(CLOSE_TIMEOUT):
-            self._log.line(WARNING, "handlers go on although they were cancelled: not waiting for them")
+            self._log.line(WARNING, "handlers still run although they were cancelled: not waiting for them")
             self._handlers.give_up()
 
 

@@ -179,7 +179,7 @@ class Readers:
         self._log.line(
             WARNING,
             "peer %(id)d %(address)s is %(pending)d bytes behind and has slowed the others for %(seconds)g s in a "
-            "minute: nobody waits for it now",
+            "minute: senders are no longer slowed for it",
             id=peer.id,
             address=peer.address,
             pending=peer.pending_bytes,

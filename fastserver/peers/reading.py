@@ -227,7 +227,7 @@ class Reading:
         self.hub.skipped[self.id] += messages
         self.hub.log.line(
             WARNING,
-            "peer %(id)d %(address)s sent what is no message, skipped%(more)s: %(error)s",
+            "peer %(id)d %(address)s sent an invalid message, skipped%(more)s: %(error)s",
             id=self.id,
             address=self.address,
             more="" if messages == 1 else f" with {messages - 1} more",
@@ -243,7 +243,7 @@ class Reading:
             self._skipped()
         self.hub.log.line(
             WARNING,
-            "peer %(id)d %(address)s sent what is no message: %(error)s",
+            "peer %(id)d %(address)s sent an invalid message: %(error)s",
             id=self.id,
             address=self.address,
             error=str(error),

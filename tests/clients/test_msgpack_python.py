@@ -79,6 +79,6 @@ def test_a_broken_frame_reaches_nobody(serve: Serve) -> None:
     broken.send(msgpack.packb("good") + b"\xc1" + msgpack.packb("after"))
     assert broken.read_to_end() == b""
     assert unpacked(reader, 1) == ["good"]
-    server.errors.wait_for(r"peer 2 \S+ sent what is no message: .* at offset 5")
+    server.errors.wait_for(r"peer 2 \S+ sent an invalid message: .* at offset 5")
     writer.send(msgpack.packb("on we go"))
     assert unpacked(reader, 1) == ["on we go"]

@@ -170,7 +170,7 @@ def test_quiet_says_what_is_wrong(start_program: StartProgram, tmp_path: Path) -
     server = start_program(*COMMAND, "--unix", path, "--quiet", "--max-message", "10", environment=environment())
     with contextlib.closing(connect_to(path)) as peer:
         peer.send(b"x" * 11 + b"\n")
-        server.errors.wait_for(r"WARNING peer 1 \S+ sent what is no message: .*\(limit 10\)$")
+        server.errors.wait_for(r"WARNING peer 1 \S+ sent an invalid message: .*\(limit 10\)$")
         assert peer.read_to_end() == b""
 
 
@@ -198,7 +198,7 @@ def test_json(serve: Serve) -> None:
     (message,) = [entry for entry in entries if entry["message"].startswith("Received message")]
     assert message["id"] == 2
     assert message["text"] == 'say "hi" \\x1b'
-    assert any(entry["level"] == "warning" and "no message" in entry["message"] for entry in entries)
+    assert any(entry["level"] == "warning" and "invalid message" in entry["message"] for entry in entries)
     assert entries[-1]["message"].startswith("stopped: ")
     assert entries[-1]["dropped"] == 0
 

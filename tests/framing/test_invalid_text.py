@@ -192,8 +192,8 @@ def test_a_peer_s_skipped_messages_are_counted_and_logged(mode: str, caplog: pyt
     assert simulation.server.peers.totals().skipped_messages == 3
     first = len(good) + len(bad) - 1
     second = 2 * len(good) + 2 * len(bad) - 1
-    assert f"sent what is no message, skipped: {NOT_UTF8} at offset {first}" in caplog.text
-    assert f"sent what is no message, skipped with 1 more: {NOT_UTF8} at offset {second}" in caplog.text
+    assert f"sent an invalid message, skipped: {NOT_UTF8} at offset {first}" in caplog.text
+    assert f"sent an invalid message, skipped with 1 more: {NOT_UTF8} at offset {second}" in caplog.text
     peer = simulation.server.peers[1]
     peer.connection_lost(None)
     assert "0 messages dropped, 3 skipped" in caplog.text
@@ -287,7 +287,7 @@ def test_the_command_skips(serve: Serve) -> None:
     one.send(b"\x01\xa1\xff\x02")
     assert two.read(2) == b"\x01\x02"
     log = server.stop()
-    assert f"peer 1 {one_name(log)} sent what is no message, skipped: {NOT_UTF8} at offset 2" in log
+    assert f"peer 1 {one_name(log)} sent an invalid message, skipped: {NOT_UTF8} at offset 2" in log
     assert "by shutdown, 1 skipped" in log
 
 
