@@ -26,8 +26,8 @@ from typing import Any, cast
 from support.simulation import Simulation, Transport
 
 from fastserver.compiled import COMPILED
-from fastserver.config.config import POLICIES
 from fastserver.config.listener import Listener
+from fastserver.config.slowconsumers import POLICIES
 from fastserver.fanout import sending
 from fastserver.fanout.batch import Collector, Member
 from fastserver.framing import FRAMINGS

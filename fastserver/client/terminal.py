@@ -22,7 +22,7 @@ from typing import Any, Final, TypeVar, cast
 
 from fastserver.client.client import LINGER, Client, connect
 from fastserver.client.failure import why
-from fastserver.config.config import DEFAULT_HOST, DEFAULT_PORT
+from fastserver.config.addresses import DEFAULT_HOST, DEFAULT_PORT
 from fastserver.config.setting import MIB
 from fastserver.errors import ConfigError, FrameError
 from fastserver.framing import FRAMINGS, Framing, Message

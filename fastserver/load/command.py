@@ -16,7 +16,7 @@ import click
 
 from fastserver.client.address import Address
 from fastserver.client.failure import why
-from fastserver.config.config import DEFAULT_HOST, DEFAULT_PORT
+from fastserver.config.addresses import DEFAULT_HOST, DEFAULT_PORT
 from fastserver.errors import ConfigError
 from fastserver.framing.registry import DEFAULT_MODE
 from fastserver.load.plan import Plan

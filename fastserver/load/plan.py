@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
 from fastserver.client.address import Address
-from fastserver.config.config import DEFAULT_HOST, DEFAULT_PORT, SETTINGS
+from fastserver.config.addresses import DEFAULT_HOST, DEFAULT_PORT
+from fastserver.config.config import SETTINGS
 from fastserver.config.setting import Setting
 from fastserver.errors import ConfigError
 from fastserver.framing.registry import DEFAULT_MODE

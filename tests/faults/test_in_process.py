@@ -16,7 +16,7 @@ from faults.witnesses import LIGHT, Witnesses
 from support.deadline import DEADLINE
 
 from fastserver import CloseReason, Config, Peer, Server
-from fastserver.config.config import POLICIES
+from fastserver.config.slowconsumers import POLICIES
 from fastserver.framing import FRAMINGS
 from fastserver.peers.figures import Figures
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 from support.simulation import Simulation, Transport
 
-from fastserver.config.config import POLICIES
+from fastserver.config.slowconsumers import POLICIES
 from fastserver.errors import CloseReason
 from fastserver.limits.pacing import INTERVAL
 from fastserver.peers.peer import Peer
