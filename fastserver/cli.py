@@ -42,7 +42,7 @@ report.
 """
 
 UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
-"""How writing to a full disk, or to nobody, fails."""
+"""Errors of writing to a full disk, or to a pipe that nobody reads."""
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
@@ -120,7 +120,7 @@ def _serve(**given: Any) -> None:
     from fastserver.process.run import run
     from fastserver.server import Server
 
-    run(Server(Config(**_settled(given))), _ignored(given), last=True)
+    run(Server(Config(**_chosen(given))), _ignored(given), last=True)
 
 
 def _connect(address: str, wait: str | None, **given: Any) -> int:
@@ -130,7 +130,7 @@ def _connect(address: str, wait: str | None, **given: Any) -> int:
 
     fill_standard()
     seconds = None if wait is None else WAIT.parse(wait)
-    return run_loop(terminal(address, wait=seconds, **_settled(given)))
+    return run_loop(terminal(address, wait=seconds, **_chosen(given)))
 
 
 def _bench(json: str | None, csv: str | None, **given: Any) -> int:
@@ -141,29 +141,29 @@ def _bench(json: str | None, csv: str | None, **given: Any) -> int:
     fill_standard()
     for text in _ignored(given):
         complain(text)
-    return bench(json, csv, **_settled(given, (*SERVER, *OPTIONS)))
+    return bench(json, csv, **_chosen(given, (*SERVER, *OPTIONS)))
 
 
-def _settled(given: dict[str, Any], settings: Iterable[Setting] = SETTINGS) -> dict[str, Any]:
+def _chosen(given: dict[str, Any], settings: Iterable[Setting] = SETTINGS) -> dict[str, Any]:
     """The settings given on the command line, or else in the environment. Raises `ConfigError`."""
     # Not left to click: to a flag's variable it says neither the option nor what is allowed.
-    settled = {}
+    chosen = {}
     for setting in settings:
         if setting.name not in given:
             continue
         value = given[setting.name]
         if value not in (None, ()):
-            settled[setting.name] = setting.check(value) if setting.type is tuple else setting.parse(value)
+            chosen[setting.name] = setting.check(value) if setting.type is tuple else setting.parse(value)
         elif (text := os.environ.get(setting.variable)) and not _is_link(setting, text):
             try:
-                settled[setting.name] = setting.parse(text)
+                chosen[setting.name] = setting.parse(text)
             except ConfigError as error:
                 raise ConfigError(f"{setting.variable}, for {error}") from None
-    return settled
+    return chosen
 
 
 def _ignored(given: dict[str, Any]) -> list[str]:
-    """What is to be said of variables that would count, but are not meant for us."""
+    """Warnings about environment variables that have our names, but are not meant for us."""
     found = [(setting, os.environ.get(setting.variable, "")) for setting in SETTINGS if setting.name in given]
     return [
         f"{setting.variable}={text!r} is ignored: that is a link to a service, not {setting.option}"
@@ -173,14 +173,14 @@ def _ignored(given: dict[str, Any]) -> list[str]:
 
 
 def _is_link(setting: Setting, text: str) -> bool:
-    """Whether a platform set the variable: next to a service or container that is called `fastserver`, Kubernetes and
+    """True if a platform set the variable: next to a service or container that is called `fastserver`, Kubernetes and
     Docker have `FASTSERVER_PORT=tcp://10.0.0.1:3000`, and others that are no settings.
     """
     return setting.name == "port" and text.strip().startswith(("tcp://", "udp://", "sctp://"))
 
 
 class Commands(click.Group):
-    """The command, whose subcommands are made when they are named: what they need, a server need not import.
+    """The command. Its subcommands are made when they are named, so that a server does not import what only they need.
 
     Its help shows its options section by section.
     """
@@ -246,7 +246,7 @@ def _bench_command() -> click.Command:
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command and exit: 0 done, 1 it could not be done, 2 it was asked for wrongly."""
+    """Run the command and exit: 0 done, 1 failed, 2 wrong options."""
     try:
         code = command().main(arguments, prog_name="fastserver", standalone_mode=False)
     except ConfigError as error:

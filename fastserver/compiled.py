@@ -1,4 +1,4 @@
-"""Whether the modules that have compiled forms are used compiled: all of them, or none.
+"""Decides whether the modules that have compiled forms are used compiled: all of them, or none.
 
 A compiled module lies beside its Python source and is found first. Compiled and interpreted ones cannot be mixed, since
 compiled classes know the fields of each other. So where any is missing, or `FASTSERVER_PURE_PYTHON=1` is in the

@@ -29,7 +29,7 @@ def unacknowledged(descriptor: int) -> int:
 
 
 def _number(descriptor: int, request: int) -> int:
-    """What the kernel answers to `request` for `descriptor` (ioctl); 0 if nothing."""
+    """The answer of the kernel to `request` for `descriptor` (ioctl); 0 if there is none."""
     if sys.platform == "win32":
         return 0
     answer = array("i", [0])

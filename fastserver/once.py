@@ -1,4 +1,4 @@
-"""Work that is done once, in a task of its own, for all who wait for it."""
+"""Work that is done once, in a task of its own, for all tasks that wait for it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 
 class Once:
-    """Does `work` once. Who is cancelled while waiting leaves it going; if it was itself cancelled, or failed, whoever
-    asks next has it go on, so it must be able to.
+    """Does `work` once. If a task is cancelled while it waits, the work goes on. If the work itself is cancelled, or
+    fails, the next `begin` or `done` starts it again, so it must be able to go on from there.
     """
 
     def __init__(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -17,12 +17,12 @@ class Once:
         self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
-        """Have it done, if it is not under way or over."""
+        """Start the work, unless it is under way or done."""
         if self._task is None or (self._task.done() and not self._over):
             self._task = asyncio.get_running_loop().create_task(self._work())
 
     async def done(self) -> None:
-        """Have it done, and return when it is. Raises what it raised."""
+        """Start the work, unless it is under way, and return when it is done. Raises what the work raised."""
         while not self._over:
             self.begin()
             task = self._task

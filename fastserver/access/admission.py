@@ -1,4 +1,4 @@
-"""Admission: which new peers are let in, and why the others are not."""
+"""Admission: decides which new peers are let in, and why the others are not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Admission:
-    """What `config` says on who may connect. Raises `ConfigError` for a file of networks that is none any more."""
+    """Decides as `config` says. Raises `ConfigError` if an @FILE of networks has become unreadable or invalid."""
 
     def __init__(self, config: Config) -> None:
         self.addresses = Addresses(config.max_peers_per_address, config.max_connects_per_second)
@@ -25,11 +25,11 @@ class Admission:
         self._ipv6_prefix = config.ipv6_prefix
 
     def refusal(self, peer: Peer, host: str | None, peers: int, now: float) -> CloseReason | None:
-        """Why `peer` is refused; None if it is not. `max_peers` comes last, and `max_peers_per_address` before it, so
-        that for whoever is refused for one of them there is no other reason, once a place is free.
+        """The reason why `peer` is refused; None if it is not. `max_peers` comes last, and `max_peers_per_address`
+        before it, so that a peer that is refused for one of them can come in as soon as a place is free.
 
-        `host` is the IP address it comes from; None if it came by a Unix socket, or broke before it could be asked.
-        `peers` is how many are connected, `now` in seconds.
+        `host` is its IP address; None if it came by a Unix socket, or broke before it could be asked. `peers` is the
+        number that is connected, `now` in seconds.
         """
         ip = None if host is None else ip_of(host)
         unix = peer.address.startswith("unix:")
@@ -43,13 +43,13 @@ class Admission:
                 return reason
         return CloseReason.MAX_PEERS if self._max_peers is not None and peers >= self._max_peers else None
 
-    def admitted(self, peer: Peer, now: float) -> None:
-        """`peer`, which was not refused, is connected."""
+    def add(self, peer: Peer, now: float) -> None:
+        """Count `peer`, which is let in."""
         if peer.origin is not None:
             self.addresses.add(peer.origin, now)
 
-    def parted(self, peer: Peer) -> None:
-        """`peer`, which was admitted, is gone."""
+    def remove(self, peer: Peer) -> None:
+        """Count `peer` no more, which was let in and is gone."""
         if peer.origin is not None:
             self.addresses.remove(peer.origin)
 

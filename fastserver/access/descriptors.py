@@ -1,4 +1,4 @@
-"""How many file descriptors there are for peers: some are kept in reserve.
+"""The file descriptors that there are for peers: all but a reserve.
 
 A new socket gets the lowest free number, so the number itself tells how full the table is. The reserve matters
 because at the very limit libuv accepts and closes connections without telling anyone.
@@ -23,7 +23,7 @@ LOOP: Final = 12
 
 
 def limit() -> int | None:
-    """Descriptors this process may have; None if nothing limits them."""
+    """The number of descriptors that this process may have; None if nothing limits them."""
     if sys.platform == "win32":
         return None
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -37,7 +37,7 @@ def ceiling() -> int:
 
 
 def lowest_free() -> int:
-    """The number the next descriptor gets; what the limit is if all are taken."""
+    """The number that the next descriptor gets; the limit if all are taken."""
     if sys.platform == "win32":
         return 0
     try:
@@ -61,5 +61,5 @@ def check_peer() -> None:
 
 
 def too_few() -> ListenError:
-    """The error that says that there are not enough descriptors to run with."""
+    """The error for too few descriptors to run with."""
     return ListenError(f"cannot listen: a limit of {limit()} file descriptors (ulimit -n) leaves none for peers")

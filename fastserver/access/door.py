@@ -124,7 +124,7 @@ class Door:
         if self.refused_in_a_row:
             self._log.line(WARNING, "accepting again; %(refused)d peers were refused", refused=self.refused_in_a_row)
             self.refused_in_a_row = 0
-        self.admission.admitted(peer, now)
+        self.admission.add(peer, now)
         self._peers.add(peer)
         for watcher in self._watchers:
             watcher.watch(peer)
@@ -182,7 +182,7 @@ class Door:
             for keeper in self._keepers:
                 self._attempt(keeper.forget, peer)
             if was_in:
-                self._attempt(self.admission.parted, peer)
+                self._attempt(self.admission.remove, peer)
                 self._attempt(self._see_off, peer)
         finally:
             if was_in and not self._peers:

@@ -1,5 +1,5 @@
-"""Half-closed peers: those that ended their stream and may go on receiving for a while. Where places run out, the one
-that has been so longest makes room: a client that closed its socket looks the same until something is sent to it.
+"""Half-closed peers: they ended their stream and may go on receiving for a while. When places run out, the one that has
+been half-closed longest makes room: a client that closed its socket looks the same until something is sent to it.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class HalfClosed:
-    """Those of one server, the longest first, in all and by origin. Each step takes the same time however many."""
+    """The half-closed peers, the longest first, in all and by origin. No step takes longer the more there are."""
 
     def __init__(self) -> None:
-        # Not a plain dict: to find its first key takes longer the more before it were deleted.
+        # No plain dict: finding its first key takes longer the more keys before it were deleted.
         self._all: OrderedDict[Peer, None] = OrderedDict()
         self._of: dict[str, OrderedDict[Peer, None]] = {}
 
@@ -23,13 +23,13 @@ class HalfClosed:
         return len(self._all)
 
     def add(self, peer: Peer) -> None:
-        """`peer` ended its stream."""
+        """Add `peer`, which ended its stream."""
         self._all[peer] = None
         if peer.origin is not None:
             self._of.setdefault(peer.origin, OrderedDict())[peer] = None
 
     def forget(self, peer: Peer) -> None:
-        """`peer` is gone, or is to go."""
+        """Keep nothing more of `peer`, which is gone or makes room."""
         self._all.pop(peer, None)
         of = None if peer.origin is None else self._of.get(peer.origin)
         if of is not None and peer.origin is not None:

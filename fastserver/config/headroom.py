@@ -1,4 +1,4 @@
-"""How much of `max_memory` stays free: for whoever checks the setting, and for whoever keeps it."""
+"""The part of `max_memory` that stays free: known to the check of the setting, and to the part that keeps it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one listener is to be, as `--listen` says it: `lines://127.0.0.1:3001?role=send`."""
+"""Listeners as `--listen` names them: `lines://127.0.0.1:3001?role=send`."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from fastserver.config.hostport import parse_host_port
 
 
 class Role(str, Enum):
-    """What the peers of a listener are there for."""
+    """Whether the peers of a listener send, receive, or both."""
 
     BOTH = "both"
     SEND = "send"
-    """They only send: nothing is offered to them."""
+    """Peers only send: nothing is offered to them."""
     RECEIVE = "receive"
-    """They only receive: what they send is thrown away."""
+    """Peers only receive: anything that they send is thrown away."""
 
     def __str__(self) -> str:
         return self.value
 
     @property
     def sends(self) -> bool:
-        """Whether what they send is passed on."""
+        """True if messages of the peers are passed on."""
         return self is not Role.RECEIVE
 
     @property
     def receives(self) -> bool:
-        """Whether anything is offered to them."""
+        """True if messages are offered to the peers."""
         return self is not Role.SEND
 
 

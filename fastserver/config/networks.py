@@ -1,4 +1,4 @@
-"""Networks: sets of IP addresses, as `--allow` and `--deny` name them.
+"""Networks: sets of IP addresses, in the form of `--allow` and `--deny`.
 
 Strategy: one set of prefixes for each length of prefix, so that looking an address up takes as long with a hundred
 thousand networks as with two.
@@ -15,7 +15,8 @@ IP = IPv4Address | IPv6Address
 
 
 class Networks:
-    """All that `entries` name: an address, a network, or `@FILE` with one on each line and comments behind #.
+    """The addresses that `entries` name: each an address, a network, or `@FILE` with one on each line and comments
+    behind #.
 
     Raises `ConfigError`, which says what is wrong, with file and line.
     """
@@ -67,7 +68,7 @@ def _as_ipv4(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
 
 
 def _lines(path: str) -> Iterator[tuple[str, str]]:
-    """The entries in the file at `path`, each with where it stands."""
+    """The entries in the file at `path`, each with its place for error messages."""
     try:
         with open(path, encoding="utf-8", errors="backslashreplace") as file:
             for number, line in enumerate(file, 1):

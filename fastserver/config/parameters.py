@@ -33,7 +33,7 @@ def size(name: str, value: int | str) -> int:
 
 
 def invalid_text(text: str) -> str:
-    """What becomes of a message with text that is not UTF-8. None is skipped: what the server passed would be lost."""
+    """The treatment of a message with text that is not UTF-8; `skip` is not allowed, since messages would be lost."""
     if text not in ("close", "pass"):
         raise ConfigError(f"invalid_text {text!r} is not allowed; allowed is one of close, pass")
     return text
@@ -47,7 +47,7 @@ def seconds(name: str, value: float, least: float = 0.0) -> float:
 
 
 def tls(ssl: SSLContext | None, server_hostname: str | None, path: str | None) -> dict[str, Any]:
-    """What asyncio is told of TLS."""
+    """The arguments for asyncio that concern TLS."""
     if ssl is None:
         if server_hostname is not None:
             raise ConfigError(f"server_hostname {server_hostname!r} is not allowed without ssl")

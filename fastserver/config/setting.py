@@ -36,11 +36,11 @@ class Setting:
     entry: Callable[[str], object] | None = None
     """Checks one entry of a setting that can be given several times; raises a `ValueError` that says what is wrong."""
     empty: bool = False
-    """Whether text may be empty."""
+    """Text may be empty."""
     off: bool = False
-    """Whether `off` is allowed: the value is None then, and there is no limit."""
+    """`off` is allowed: the value is None then, and there is no limit."""
     command: bool = True
-    """Whether the setting is an option of the command too, or of the library only."""
+    """The setting is an option of the command too, not of the library only."""
 
     @property
     def option(self) -> str:
@@ -54,7 +54,7 @@ class Setting:
 
     @property
     def written(self) -> bool:
-        """Whether values that are not text can be written as text."""
+        """True if values that are not text can be written as text."""
         return self.type is bool or (self.type in (int, float) and (self.off or self.unit != ""))
 
     @property

@@ -39,9 +39,9 @@ class Handlers(Named):
     def __init__(self, max_waiting: int, failed: Callable[[Peer, BaseException, bool], None]) -> None:
         super().__init__()
         self.inboxes: set[Inbox] = set()
-        """Those at work."""
+        """Inboxes at work."""
         self.stopping: set[Inbox] = set()
-        """Those among them whose handler waits for the server to stop."""
+        """Inboxes at work whose handler waits for the server to stop."""
         self.quiet = asyncio.Event()
         """Set while no other inbox is at work."""
         self.context = copy_context()

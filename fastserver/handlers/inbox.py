@@ -55,7 +55,7 @@ class Work(asyncio.Task[None]):
             return super().cancel(msg)
 
         def cancelling(self) -> int:
-            """How often it was cancelled."""
+            """The number of times that it was cancelled."""
             return self.asked
 
 

@@ -27,7 +27,7 @@ SCAN_INTERVAL: Final = 0.01
 """Seconds between two scans of the peers that are waited for; a scan checks those whose turn it is."""
 
 CHECKS: Final = 50
-"""How often a peer is checked within its time, unless that is more often than there are scans."""
+"""A peer is checked so often within its time, unless that is more often than there are scans."""
 
 MAX_CHECK_INTERVAL: Final = 0.1
 """Seconds after which each peer is checked again at the latest, unless there are too many."""

@@ -16,7 +16,7 @@ GRAIN: Final = 1.0
 
 
 class Budget:
-    """How much of `seconds` each key has spent in the last `WINDOW`. Keys that spent nothing since are forgotten."""
+    """Seconds that each key has spent, of `seconds` in any `WINDOW`. Keys that spent nothing since are forgotten."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds

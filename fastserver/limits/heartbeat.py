@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fastserver.peers.peermap import PeerMap
 
 CHECKS: Final = 4
-"""How often peers are checked within the interval."""
+"""Peers are checked so often within the interval."""
 
 
 class Heartbeat:

@@ -45,7 +45,7 @@ Weight = tuple[float, float, int, int]
 
 
 class Progress(NamedTuple):
-    """How far a peer had come, and since when (seconds)."""
+    """Bytes that a peer had sent and taken, and since when there were no more (seconds)."""
 
     received: int
     received_since: float  # of the peer's own clock, which stands still while it is not read

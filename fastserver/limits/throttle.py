@@ -32,7 +32,7 @@ NAMES: Final = ("max_messages_per_second", "max_bytes_per_second")
 
 
 class Used:
-    """How much of the rates, messages and bytes a second, a peer or origin has used; None is no limit."""
+    """The part of the rates, messages and bytes a second, that a peer or origin has used; None is no limit."""
 
     __slots__ = ("buckets", "turn")
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fastserver.peers.peermap import PeerMap
 
 CHECKS: Final = 4
-"""How often peers are checked within the shortest limit."""
+"""Peers are checked so often within the shortest limit."""
 
 
 class Timeouts:

@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from fastserver.peers.peermap import PeerMap
 
 CHECKS: Final = 4
-"""How often peers are checked within the limit."""
+"""Peers are checked so often within the limit."""
 
 _INFO: Final = struct.Struct("=2x2B40xI8xI")  # of struct tcp_info: retransmits, probes, last_data_sent, last_ack_recv
 
 
 class Probed(NamedTuple):
-    """How a connection has answered the kernel."""
+    """The answers of a connection to the kernel."""
 
     retransmissions: int
-    """How often the same bytes were sent without progress, answered or not."""
+    """Times that the same bytes were sent without progress, answered or not."""
     probes: int
     """Probes without an answer."""
     sent: float
@@ -54,7 +54,7 @@ class Probed(NamedTuple):
 
     @classmethod
     def of(cls, descriptor: int) -> Probed | None:
-        """How the connection behind `descriptor` has answered; None if that cannot be told."""
+        """The answers of the connection behind `descriptor`; None if they cannot be told."""
         info = tcp_info(descriptor)
         if len(info) < _INFO.size:
             return None

@@ -11,13 +11,13 @@ from fastserver.log.log import logger, tell
 
 
 def listening(open_at: Iterable[tuple[str, Listener]]) -> None:
-    """Where a server listens: a line for each address, however many there are."""
+    """Log a line for each address that a server listens on, however many there are."""
     for address, listener in open_at:
         logger.info(*_listening(address, listener))
 
 
 def chosen_ports(open_at: Iterable[tuple[str, Listener]]) -> None:
-    """The same for ports that the system chose, where the level hides it: nothing else tells them."""
+    """Log the same for ports that the system chose if the level hides these lines: nothing else tells the ports."""
     if not logger.isEnabledFor(logging.INFO):
         for address, listener in open_at:
             if listener.path is None and listener.port == 0:

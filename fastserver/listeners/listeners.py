@@ -27,11 +27,11 @@ ACCEPTS_PART: Final = 8
 
 
 class Listeners:
-    """All that one server accepts on."""
+    """The addresses that one server accepts on."""
 
     def __init__(self) -> None:
         self.open_at: list[tuple[str, Listener]] = []
-        """Where we accept, as text (`127.0.0.1:3000`, `unix:/run/feed.sock`), and for which listener."""
+        """Each address, as text (`127.0.0.1:3000`, `unix:/run/feed.sock`), with its listener."""
         self._servers: list[asyncio.AbstractServer] = []
         self._unix: list[tuple[str, tuple[int, int]]] = []
 
@@ -57,12 +57,12 @@ class Listeners:
                     unopened += [(listener, one) for one in sockets]
                     for one in sockets:
                         set_options(one, options)
-            again = _again(loop, len(unopened))
+            copies = _copies(loop, len(unopened))
             for listener, listening in unopened:
                 unix = listener.path is not None
                 address = f"unix:{listener.path}" if unix else show_address(listening.getsockname())
                 create: Any = loop.create_unix_server if unix else loop.create_server
-                for one in (listening, *(listening.dup() for _ in range(again))):
+                for one in (listening, *(listening.dup() for _ in range(copies))):
                     self._servers.append(await create(partial(protocol, listener), sock=one, backlog=BACKLOG))
                 self.open_at.append((address, listener))
             descriptors.check_peer()
@@ -77,7 +77,7 @@ class Listeners:
             raise
 
     def close(self) -> None:
-        """Accept no more, and remove the Unix socket files."""
+        """Stop accepting, and remove the Unix socket files."""
         for path, inode in self._unix:
             remove_unix(path, inode)
         self._unix.clear()
@@ -86,9 +86,9 @@ class Listeners:
         self._servers.clear()
 
 
-def _again(loop: asyncio.AbstractEventLoop, listeners: int) -> int:
-    """How often again uvloop needs each of so many listening sockets to accept several in a turn; other loops take
-    many by themselves.
+def _copies(loop: asyncio.AbstractEventLoop, listeners: int) -> int:
+    """The number of copies of each of so many listening sockets that uvloop needs to accept several connections in a
+    turn; other loops accept many by themselves.
     """
     if not type(loop).__module__.startswith("uvloop"):
         return 0

@@ -130,7 +130,7 @@ def _locked(path: str) -> Iterator[None]:
 
 
 def _is_stale(path: str) -> bool:
-    """Whether `path` is a socket file that no process listens on."""
+    """True if `path` is a socket file that no process listens on."""
     if not stat.S_ISSOCK(os.stat(path).st_mode):
         return False
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
@@ -141,7 +141,7 @@ def _is_stale(path: str) -> bool:
 def remove_unix(path: str, inode: tuple[int, int]) -> None:
     """Remove the socket file at `path` if it is still the one with that device and inode.
 
-    To be called while its socket listens: a stale file may be replaced, and the number of an inode given anew.
+    Call it while the socket still listens: a stale file may be replaced, and its inode number used again.
     """
     with contextlib.suppress(OSError):
         if identity(path) == inode:

@@ -1,4 +1,4 @@
-"""What the commands say when something is wrong: one line on standard error."""
+"""Complaints of the commands: one line on standard error."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastserver.log.escape import escape
 
 
 def complain(text: str) -> None:
-    """Writes `text` on standard error, as one line; nothing where that is closed or full."""
+    """Write `text` to standard error, as one line; do nothing if that is closed or full."""
     if sys.stderr is None:
         return
     line = f"fastserver: {escape(' '.join(text.split()).encode('utf-8', 'backslashreplace'))}\n"

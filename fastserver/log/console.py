@@ -1,5 +1,5 @@
-"""Where the log goes when the command runs: a bounded queue and a thread between the server and standard
-error, so that a terminal or pipe nobody reads never stops the server.
+"""The log of the command: a bounded queue and a thread between the server and standard error, so that a terminal or
+pipe that nobody reads never stops the server.
 """
 
 from __future__ import annotations
@@ -73,10 +73,10 @@ _PLAIN: Final = logging.Formatter()
 
 
 class BoundedHandler(logging.Handler):
-    """Puts records into a bounded queue without ever waiting; counts those that do not fit, and puts in their number
-    before the next."""
+    """Puts records into a bounded queue without ever waiting. Records that do not fit are counted, and their number is
+    put in before the next."""
 
-    # Not the library's QueueHandler: of that nothing would be left, and it imports pickle and sockets.
+    # Not the library's QueueHandler, of which nothing would be left, and which imports pickle and sockets.
 
     def __init__(self, waiting: queue.Queue[Any]) -> None:
         super().__init__()
@@ -100,10 +100,10 @@ class BoundedHandler(logging.Handler):
 
 
 class Writer(threading.Thread):
-    """Takes records, and how many more were lost, from the queue, and writes them to a file descriptor.
+    """Takes records, and numbers of lost ones, from the queue, and writes them to a file descriptor.
 
-    Where that takes no more, on a full disk for one, nothing waits: the rest of the line that is begun is written when
-    it can be, and what was left out meanwhile is counted.
+    If that takes no more, as on a full disk, nothing waits: the rest of the line that is begun is written later, and
+    lines that are left out meanwhile are counted.
     """
 
     def __init__(self, waiting: queue.Queue[Any], descriptor: int, formatter: logging.Formatter) -> None:
@@ -126,7 +126,7 @@ class Writer(threading.Thread):
         self._ready()
 
     def _ready(self) -> bool:
-        """Whether a line can begin: what was begun is written, and what was lost is said."""
+        """True if a line can begin: the line that was begun is written, and the number of lost lines is told."""
         if self._begun and not self._pass(self._begun):
             return False
         if self._lost and self._write(_lost(self._lost, self._why)):
@@ -134,7 +134,7 @@ class Writer(threading.Thread):
         return not (self._begun or self._lost)
 
     def _write(self, record: logging.LogRecord) -> bool:
-        """Write a line; whether it was at least begun."""
+        """Write a line; true if it was at least begun."""
         try:
             text = self._formatter.format(record)
         except Exception as error:  # of a library's that logs what it cannot show; the thread must last
@@ -146,7 +146,7 @@ class Writer(threading.Thread):
         return False
 
     def _pass(self, data: bytes) -> bool:
-        """Write `data`, and keep in `_begun` what could not be; whether that is nothing."""
+        """Write `data`, and keep the rest that cannot be written in `_begun`; true if there is none."""
         # Past Python's own buffer: its lock, held here while a pipe blocks, would keep the process
         # from ending.
         while data:

@@ -1,7 +1,7 @@
 r"""Received text made safe to show.
 
-What a stranger sent can hold bytes that a terminal obeys: move the cursor, set the title, reverse the
-direction of a line. Shown through `escape`, none of it acts.
+Text from strangers can hold bytes that a terminal obeys: move the cursor, set the title, reverse the direction of a
+line. After `escape` none of them acts.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ import unicodedata
 
 
 def shown(char: str) -> bool:
-    """Whether a terminal can show `char`, one code point, without anything happening: printable, or a space
-    of any width. Not control or format characters, line and paragraph separators, surrogates or unassigned
-    ones."""
+    """True if a terminal shows `char`, one code point, and does nothing else: printable, or a space of any width. Not
+    control or format characters, line and paragraph separators, surrogates or unassigned ones."""
     return char.isprintable() or unicodedata.category(char) == "Zs"
 
 

@@ -1,4 +1,4 @@
-"""The server's log lines: at most so many of one kind in a second, the rest counted and said in one line."""
+"""The server's log: at most so many lines of one kind in a second; the rest is counted, and told in one line."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Texts(Protocol):
 
 
 class Log:
-    """Writes to the logger `fastserver`; a line's fields are its record's `args`, a dict.
+    """Writes to the logger `fastserver`; the fields of a line are the `args` of its record, a dict.
 
-    `per_second` is how many lines of one kind pass in a second; the clock ends it.
+    At most `per_second` lines of one kind pass in a second of `clock`.
     """
 
     def __init__(self, per_second: int, clock: Clock) -> None:
         self.content_level = logging.DEBUG
-        """The level at which messages are shown: theirs and the program's own affair, but under `run`."""
+        """The level at which messages are logged: debug, since they are the program's own affair; info under `run`."""
         self._per_second = per_second
         self._clock = clock
         self._timing = False
@@ -53,20 +53,20 @@ class Log:
 
     @property
     def shows_messages(self) -> bool:
-        """Whether any message is shown."""
+        """True if messages are logged at all."""
         return self._per_second > 0 and logger.isEnabledFor(self.content_level)
 
     def line(self, level: int, kind: str, /, **fields: Any) -> None:
-        """One line; `kind` is its template, with `%(name)s` for each field."""
+        """Log one line; `kind` is its template, with `%(name)s` for each field."""
         self._line(level, kind, fields, None)
 
     def failure(self, kind: str, error: BaseException, /, **fields: Any) -> None:
-        """A line with a traceback, because of `error`, which the template calls `%(error)s`."""
+        """Log one line with the traceback of `error`, which the template calls `%(error)s`."""
         self._line(logging.ERROR, kind, {**fields, "error": summary(error)}, error)
 
     def messages(self, id: int, address: str, texts: Texts, frames: bytes, count: int) -> None:
-        """A line for each of the `count` messages in `frames`, which the peer `id` at `address` sent, as far as this
-        second has room. `texts` knows their framing.
+        """Log a line for each of the `count` messages in `frames`, which the peer `id` at `address` sent, as far as
+        this second has room. `texts` knows their framing.
         """
         if self._spent:  # the usual case under load: nothing but two sums
             self._more_messages += count
@@ -74,7 +74,7 @@ class Log:
             return
         if not self.shows_messages:
             return
-        self._time()
+        self._start_timer()
         shown = min(self._room, count)
         if shown:
             self._room -= shown
@@ -86,7 +86,7 @@ class Log:
         self._more_messages += count - shown
 
     def flush(self) -> None:
-        """Say what was not shown, and begin a new second."""
+        """Log how much was left out, and begin a new second."""
         self._timing = False
         if self._more_messages:
             logger.log(
@@ -106,7 +106,7 @@ class Log:
     def _line(self, level: int, kind: str, fields: dict[str, Any], error: BaseException | None) -> None:
         if not logger.isEnabledFor(level):
             return
-        self._time()
+        self._start_timer()
         used = self._used[kind] = self._used.get(kind, 0) + 1
         self._levels[kind] = level
         if used > max(self._per_second, 1):
@@ -118,19 +118,19 @@ class Log:
             record.exc_text = traceback_of(error)
         logger.handle(record)
 
-    def _time(self) -> None:
+    def _start_timer(self) -> None:
         if not self._timing:
             self._clock.call_later(1.0, self.flush)
             self._timing = True
 
 
 def summary(error: BaseException) -> str:
-    """What `error` is, in one line in which nothing can act on a terminal: it may quote what a peer sent."""
+    """Type and text of `error` in one line, harmless on a terminal: it may quote bytes of a peer."""
     return _escaped("".join(traceback.format_exception_only(type(error), error)).strip())
 
 
 def traceback_of(error: BaseException) -> str:
-    """The traceback of `error`, indented, so that no line of it looks like one of the log."""
+    """The traceback of `error`, indented, so that no line of it looks like a line of the log."""
     lines = "".join(traceback.format_exception(error)).rstrip().split("\n")
     return "\n".join("  " + _escaped(line) for line in lines)
 
@@ -140,5 +140,5 @@ def _escaped(text: str) -> str:
 
 
 def tell(kind: str, fields: dict[str, Any]) -> None:
-    """One line that was asked for: written whatever the level and the limits."""
+    """Log one line that was asked for, whatever the level and the limits."""
     logger.handle(logger.makeRecord(logger.name, logging.INFO, __file__, 0, kind, (fields,), None))

@@ -1,4 +1,4 @@
-"""The C library's allocator, told to keep memory it will need again.
+"""Has the C library's allocator keep memory that it will need again.
 
 A read of up to 256,000 bytes is a bytes object that lives for a tick. As the heap happens to be laid out, glibc gives
 such memory back to the system as soon as it is freed, and takes it again for the next read, with a page fault for every
@@ -16,12 +16,12 @@ M_TRIM_THRESHOLD: Final = -1
 M_MMAP_THRESHOLD: Final = -3
 
 KEPT: Final = 16 * 1024 * 1024
-"""Bytes of freed memory kept at the top of the heap, and the size up to which memory comes from the heap at all:
-what a few ticks need."""
+"""Bytes of freed memory kept at the top of the heap, and the size up to which memory comes from the heap at all: as
+much as a few ticks need."""
 
 
 def keep_freed_memory() -> None:
-    """Have glibc keep up to `KEPT` bytes it would give back; where another C library is, do nothing."""
+    """Have glibc keep up to `KEPT` bytes that it would give back; do nothing with another C library."""
     if sys.platform != "linux":
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

@@ -10,8 +10,8 @@ if sys.platform != "win32":
 
 
 def fill_standard() -> None:
-    """Open what is closed of standard input, output and error: on the null device, or, where there is none, on a pipe
-    with nobody at its other end.
+    """Open those of standard input, output and error that are closed: on the null device, or, if there is none, on a
+    pipe with nobody at its other end.
 
     A socket that got one of their numbers would be taken for them: libuv aborts when it closes it, and the log
     would be written to it.

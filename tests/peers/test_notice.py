@@ -122,7 +122,7 @@ def fail(*_: object) -> Any:
         "slow_consumers.forget",
         "timeouts.forget",
         "heartbeat.forget",
-        "door.admission.parted",
+        "door.admission.remove",
         "handlers.disconnected",
     ],
 )
