@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
 from logging import WARNING
-from typing import Any, TypeVar
+from typing import Any
 
 from fastserver.access.door import Door
 from fastserver.clock import Clock
@@ -22,17 +22,11 @@ from fastserver.fanout.flush import Flush
 from fastserver.framing import FRAMINGS, Splitter
 from fastserver.framing.arguments import UNLIMITED
 from fastserver.framing.discard import DISCARD
+from fastserver.handlers.decorators import Decorators
 from fastserver.handlers.failures import Failures
 from fastserver.handlers.handlers import Handlers
-from fastserver.handlers.named import KINDS, OnConnect, OnDisconnect, OnError, OnMessage, OnMessages
 from fastserver.handlers.relay import Relay
-from fastserver.limits.heartbeat import Heartbeat
-from fastserver.limits.memory import Memory
-from fastserver.limits.pacing import Pacing
-from fastserver.limits.slowconsumer import SlowConsumers
-from fastserver.limits.throttle import Rates
-from fastserver.limits.timeouts import Timeouts
-from fastserver.limits.vanished import Vanished
+from fastserver.limits.limits import Limits
 from fastserver.listeners.announcement import listening
 from fastserver.listeners.listeners import Listeners
 from fastserver.listeners.options import accepted
@@ -45,14 +39,8 @@ from fastserver.peers.report import report, stopped
 from fastserver.peers.socketlink import Sockets
 from fastserver.peers.unread import Unread
 
-M = TypeVar("M", bound=OnMessage)
-L = TypeVar("L", bound=OnMessages)
-C = TypeVar("C", bound=OnConnect)
-D = TypeVar("D", bound=OnDisconnect)
-E = TypeVar("E", bound=OnError)
 
-
-class Server:
+class Server(Decorators):
     """Passes every message to everyone connected.
 
     `async with Server(config):` serves until the block ends; `await serve()` until it is stopped or
@@ -72,12 +60,6 @@ class Server:
         default: Callable[[Any], Any] | None = None,
         ext_hook: Callable[[int, bytes], Any] | None = None,
     ) -> None:
-        for kind in KINDS:
-            if getattr(type(self), f"on_{kind}") is not getattr(Server, f"on_{kind}"):
-                raise TypeError(
-                    f"{type(self).__name__} must not define on_{kind}, which names handlers and is none: in __init__, "
-                    f"after super().__init__(…), call self.on_{kind}(…) with a method of another name"
-                )
         self.config = config = Config() if config is None else config
         self.clock = clock = Clock()
         self.log = log = Log(config.log_messages, clock)
@@ -100,6 +82,7 @@ class Server:
         flush.skips = config.invalid_text == "skip"
         self._failures = Failures(keep=config.handler_errors == "keep", log=log, end=self._begin_stop)
         self.handlers = Handlers(config.max_waiting, self._failures.meet)
+        super().__init__(self.handlers)
         relay = Relay(
             echo=config.echo,
             log=log,
@@ -109,20 +92,19 @@ class Server:
             handlers=self.handlers,
         )
 
-        # Limits.
-        self.pacing = Pacing(config, clock=clock, log=log, flush=flush, receive=relay.receive, splitter=self.resplitter)
-        self.slow_consumers = SlowConsumers(config, clock=clock, log=log, flush=flush)
-        self.memory = Memory(
-            config.max_memory, clock=clock, log=log, peers=peers, flush=flush, moves=self.pacing.readers.is_moving
+        self.limits = Limits(
+            config,
+            self.framing,
+            clock=clock,
+            log=log,
+            peers=peers,
+            flush=flush,
+            receive=relay.receive,
+            splitter=self.resplitter,
         )
-        flush.govern(policy=self.slow_consumers, memory=self.memory, pacing=self.pacing)
-        self.timeouts = Timeouts(config, clock=clock, peers=peers, slow_consumers=self.slow_consumers)
-        self.heartbeat = Heartbeat(config, self.framing, clock=clock, peers=peers)
-        self.vanished = Vanished(config.tcp_user_timeout, clock=clock, log=log, peers=peers)
-        self.rates = Rates(config, clock=clock, log=log, flush=flush, throttled=peers.throttled)
-        self.unread = Unread(clock)
 
         # Peers: how they come and go, and what they share.
+        self.unread = Unread(clock)
         self.sockets = Sockets()
         self.door = Door(
             config,
@@ -130,16 +112,8 @@ class Server:
             log=log,
             peers=peers,
             unread=self.unread,
-            watchers=(self.timeouts, self.heartbeat, self.vanished, self.rates, relay),
-            keepers=(
-                flush,
-                self.unread,
-                self.slow_consumers,
-                self.timeouts,
-                self.heartbeat,
-                self.vanished,
-                self.memory,
-            ),
+            watchers=(*self.limits.watchers, relay),
+            keepers=(flush, self.unread, *self.limits.keepers),
             greeter=self.handlers,
         )
         self.hub: Hub[Peer] = Hub(
@@ -161,10 +135,10 @@ class Server:
             relay=relay.broadcast,
             half_closed=self.door.half_close,
             disconnected=self._disconnected,
-            pacing=self.pacing,
-            take=self.slow_consumers.take,
-            check_memory=self.memory.check,
-            slow=self.slow_consumers.lasting,
+            pacing=self.limits.pacing,
+            take=self.limits.slow_consumers.take,
+            check_memory=self.limits.memory.check,
+            slow=self.limits.slow_consumers.lasting,
             unread=self.unread,
             number=peers.number,
             skipped=peers.skipped,
@@ -181,7 +155,7 @@ class Server:
             handlers=self.handlers,
             door=self.door,
             stop_accepting=self.listeners.close,
-            pass_on_held=self.pacing.deliver_all,
+            pass_on_held=self.limits.pacing.deliver_all,
             finish=self._finish,
         )
 
@@ -279,37 +253,7 @@ class Server:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    # For your own handlers.
-
-    def on_message(self, handler: M) -> M:
-        """Call `handler(message)` for each message, which is then broadcast only if the handler does it.
-
-        Decorator; so are the other four. Handlers are plain functions (the fast path) or coroutine functions; several
-        for the same are called in the order in which they were named. Raises RuntimeError after the start, TypeError
-        for what is no function that does something when it is called, ValueError if there are `on_messages` handlers.
-        """
-        self.handlers.add("message", handler)
-        return handler
-
-    def on_messages(self, handler: L) -> L:
-        """Call `handler(messages)` with those of one read, a sequence of at most 500, instead of one by one."""
-        self.handlers.add("messages", handler)
-        return handler
-
-    def on_connect(self, handler: C) -> C:
-        """Call `handler(peer)` before the first message of a peer is handled."""
-        self.handlers.add("connect", handler)
-        return handler
-
-    def on_disconnect(self, handler: D) -> D:
-        """Call `handler(peer, reason)` after the last; the reason is a `CloseReason`."""
-        self.handlers.add("disconnect", handler)
-        return handler
-
-    def on_error(self, handler: E) -> E:
-        """Call `handler(peer, error)` when another handler raised `error`, after that is logged and counted."""
-        self.handlers.add("error", handler)
-        return handler
+    # Channels and messages.
 
     def channel(self, name: str) -> Channel:
         """The channel of that name. It lasts while someone is in it, or holds it."""

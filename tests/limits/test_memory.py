@@ -37,7 +37,7 @@ def test_a_batch_counts_once_however_many_wait_for_it() -> None:
     simulation = begin()
     stuck = [simulation.connect(0)[0] for _ in range(50)]
     send(simulation, 30)
-    held = simulation.server.memory.usage().total
+    held = simulation.server.limits.memory.usage().total
     assert 3_000_000 <= held <= 3_010_000
     assert all(peer.reason is None for peer in stuck)
 
@@ -47,7 +47,7 @@ def test_unfinished_messages_count() -> None:
     peers = [simulation.connect()[0] for _ in range(3)]
     for peer, size in zip(peers, (1_000_000, 1_500_000, 1_200_000), strict=True):
         peer.data_received(b"x" * size)
-    assert simulation.server.memory.usage().total == 3_700_000
+    assert simulation.server.limits.memory.usage().total == 3_700_000
     last, _ = simulation.connect()
     last.data_received(b"x" * 700_000)
     assert [peer.reason for peer in (*peers, last)] == [None, CloseReason.MEMORY, None, None]
@@ -65,7 +65,7 @@ def test_the_peer_whose_leaving_frees_most_is_closed(caplog: pytest.LogCaptureFi
     assert "bytes are held for peers, more than 4194304 allow: closing peer 1 127.0.0.1:40001" in caplog.text
     send(simulation, 25)  # what they share is now too much; none of them frees anything alone
     assert {peer.reason for peer in later} == {CloseReason.MEMORY}
-    assert simulation.server.memory.usage().total == 0
+    assert simulation.server.limits.memory.usage().total == 0
 
 
 def test_others_get_everything_when_it_runs_out() -> None:
@@ -89,7 +89,7 @@ def test_policies_that_drop_stay_within_it() -> None:
         stuck, _ = simulation.connect(0)
         for _ in range(5):
             send(simulation, 50)
-            assert simulation.server.memory.usage().total <= 1024 * 1024 + 2 * len(CHUNK)
+            assert simulation.server.limits.memory.usage().total <= 1024 * 1024 + 2 * len(CHUNK)
         assert stuck.reason is None
 
 
@@ -175,9 +175,9 @@ def test_who_is_not_read_has_not_stood_still() -> None:
     others = [hold(simulation, 800_000, f"192.0.2.{number}") for number in range(2, 5)]
     for _ in range(100):
         simulation.loop.advance(0.1)
-        simulation.server.memory.check()
+        simulation.server.limits.memory.check()
     last = hold(simulation, 900_000, "192.0.2.9")
-    simulation.server.memory.check()
+    simulation.server.limits.memory.check()
     assert held_up.reason is last.reason is None
     assert [peer.reason for peer in others].count(CloseReason.MEMORY) == 1
 
@@ -195,7 +195,7 @@ def test_one_message_of_the_longest_fits(mode: str, max_message: int) -> None:
     for _ in range(3):
         for start in range(0, len(frame), 100_000):
             peer.data_received(frame[start : start + 100_000])
-            simulation.server.memory.check()
+            simulation.server.limits.memory.check()
             simulation.loop.tick()
     assert peer.reason is None
     assert bytes(transport.sent) == frame * 3
@@ -215,9 +215,9 @@ def test_less_memory_than_a_message_is_refused() -> None:
 def test_nothing_is_kept_of_those_that_are_gone() -> None:
     simulation = begin()
     peers = [hold(simulation, 600_000, "192.0.2.1") for _ in range(5)]
-    simulation.server.memory.check()
-    assert set(simulation.server.memory._progress) == set(peers)
+    simulation.server.limits.memory.check()
+    assert set(simulation.server.limits.memory._progress) == set(peers)
     for peer in peers:
         peer.abort()
     simulation.loop.tick()
-    assert not simulation.server.memory._progress
+    assert not simulation.server.limits.memory._progress

@@ -114,7 +114,7 @@ def test_senders_of_which_nothing_is_held_are_read_again_in_turn_and_not_all_at_
         for sender in senders:
             heard[sender[0]] += flood(simulation, sender)
         simulation.loop.advance(INTERVAL)
-    assert simulation.server.pacing.active
+    assert simulation.server.limits.pacing.active
     assert len(reading.sent) == 400 * 50_000
     assert max(heard.values()) <= min(heard.values()) + 2 * len(READ)
 
@@ -132,7 +132,7 @@ def test_one_that_is_stuck_is_not_brought_over_its_limit_while_it_is_waited_for_
         simulation.loop.advance(INTERVAL)
         assert len(hearing.sent) > before
     simulation.loop.advance(STUCK / 2)
-    assert not simulation.server.pacing.active
+    assert not simulation.server.limits.pacing.active
     flood(simulation, sender, 10)
     assert stuck.reason is CloseReason.SLOW_CONSUMER
     assert sender[1].reading
@@ -143,12 +143,12 @@ def test_one_that_was_stuck_is_waited_for_again_when_it_moves() -> None:
     simulation, sender, (slow, reading) = begin(slow_consumer="drop-oldest")
     flood(simulation, sender)
     simulation.loop.advance(STUCK * 1.5)
-    assert not simulation.server.pacing.active
+    assert not simulation.server.limits.pacing.active
     flood(simulation, sender, 1)
     assert slow.dropped == (0, 0)
     reading.give_room(reading.get_write_buffer_size())
     flood(simulation, sender)
-    assert simulation.server.pacing.active
+    assert simulation.server.limits.pacing.active
 
 
 def test_a_peer_that_is_gone_or_has_caught_up_paces_nobody() -> None:
@@ -159,7 +159,7 @@ def test_a_peer_that_is_gone_or_has_caught_up_paces_nobody() -> None:
         leave(reading)
         simulation.loop.tick()
         assert sender[1].reading
-        assert not simulation.server.pacing.active
+        assert not simulation.server.limits.pacing.active
         assert len(hearing.sent) == sent
         simulation.loop.advance(1.0)
         assert simulation.loop.waiting == 0
@@ -178,7 +178,11 @@ def test_one_that_says_little_is_not_held_beside_those_that_say_much() -> None:
             for _ in range(12):
                 assert send(simulation, talker, b"%08d" % number * 8 + b"\n")
                 said += 1
-        assert simulation.server.pacing.held_bytes(one[0]) == simulation.server.pacing.held_bytes(other[0]) == 0
+        assert (
+            simulation.server.limits.pacing.held_bytes(one[0])
+            == simulation.server.limits.pacing.held_bytes(other[0])
+            == 0
+        )
         simulation.loop.advance(INTERVAL)
         if number % 10 == 0:
             reading.give_room(1000)
@@ -205,7 +209,7 @@ def test_one_that_takes_little_is_waited_for_until_its_budget_is_spent_and_then_
             before = len(hearing.sent)
             run(0.1)
             assert len(hearing.sent) > before
-            assert simulation.server.pacing.active
+            assert simulation.server.limits.pacing.active
             assert slow.pending_bytes <= LIMIT
         assert not caplog.messages
         run(0.5)
@@ -217,7 +221,7 @@ def test_one_that_takes_little_is_waited_for_until_its_budget_is_spent_and_then_
     again, rereading = simulation.connect(room=0)
     flood(simulation, sender)
     rereading.give_room(1)
-    assert simulation.server.pacing.active is not bool(settings)
+    assert simulation.server.limits.pacing.active is not bool(settings)
     assert (again.reason is None) is not bool(settings)
 
 
@@ -250,10 +254,10 @@ def test_what_is_held_counts_as_held() -> None:
     for _ in range(10):
         sender.data_received(READ)
         simulation.loop.tick()
-    held = simulation.server.pacing.held_bytes(sender)
+    held = simulation.server.limits.pacing.held_bytes(sender)
     assert held > len(READ) * 6
     assert sender.incoming_bytes == held
-    assert simulation.server.memory.usage().total > held
+    assert simulation.server.limits.memory.usage().total > held
 
 
 @pytest.mark.parametrize("end", ["eof", "close", "reset", "frame error", "stop"])
@@ -264,7 +268,7 @@ def test_what_is_held_comes_before_the_end(end: str) -> None:
     sender.data_received(b"".join(lines[:6000]))
     simulation.loop.tick()
     sender.data_received(b"".join(lines[6000:]))
-    assert simulation.server.pacing.held_bytes(sender) > 0
+    assert simulation.server.limits.pacing.held_bytes(sender) > 0
     if end == "eof":
         sender.data_received(b"un")
         sender.data_received(b"finished")
@@ -280,13 +284,13 @@ def test_what_is_held_comes_before_the_end(end: str) -> None:
         assert sender.reason is CloseReason.FRAME_ERROR
     else:
         sender.deafen(CloseReason.SHUTDOWN)
-        simulation.server.pacing.deliver_all()
+        simulation.server.limits.pacing.deliver_all()
     simulation.loop.tick()
     reading.give_room(1 << 40)
     simulation.loop.tick()
     assert bytes(hearing.sent) == bytes(reading.sent) == b"".join(lines)
-    assert simulation.server.pacing.held_bytes(sender) == 0
-    assert not simulation.server.pacing.active
+    assert simulation.server.limits.pacing.held_bytes(sender) == 0
+    assert not simulation.server.limits.pacing.active
 
 
 def test_what_is_held_of_one_that_was_kicked_is_for_nobody() -> None:
@@ -297,7 +301,7 @@ def test_what_is_held_of_one_that_was_kicked_is_for_nobody() -> None:
     sender.abort()
     reading.give_room(1 << 40)
     simulation.loop.tick()
-    assert not simulation.server.pacing.active
+    assert not simulation.server.limits.pacing.active
     assert len(reading.sent) < len(READ) * 3
     assert slow.reason is None
 
@@ -330,13 +334,13 @@ def test_no_work_is_done_for_peers_that_rest() -> None:
         for _ in range(readers):
             simulation.connect(room=0)
         flood(simulation, sender)
-        due, looked = simulation.server.pacing.readers.due, []
+        due, looked = simulation.server.limits.pacing.readers.due, []
 
         def counted(peer: Peer, due: Any = due, looked: list[Peer] = looked) -> Any:
             looked.append(peer)
             return due(peer)
 
-        simulation.server.pacing.readers.due = counted  # type: ignore[method-assign]
+        simulation.server.limits.pacing.readers.due = counted  # type: ignore[method-assign]
         for _ in range(10):
             simulation.loop.advance(INTERVAL)
             flood(simulation, sender)

@@ -296,7 +296,7 @@ def test_a_sender_that_is_gone_does_not_rest() -> None:
     fill(simulation, sender)
     sender.abort()
     simulation.loop.tick()
-    assert not simulation.server.slow_consumers.block._paused
+    assert not simulation.server.limits.slow_consumers.block._paused
 
 
 @pytest.mark.parametrize(

@@ -162,7 +162,7 @@ def test_origins_that_paid_are_forgotten() -> None:
         transport.reset()
         simulation.loop.tick()
         simulation.loop.advance(0.01)
-        assert len(simulation.server.rates) <= 25
+        assert len(simulation.server.limits.rates) <= 25
 
 
 def test_who_waits_and_goes_is_not_kept() -> None:

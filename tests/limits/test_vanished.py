@@ -31,7 +31,7 @@ class Kernel:
         self.sent = self.answered = self.simulation.loop.now
         monkeypatch.setattr("fastserver.limits.vanished.unacknowledged", lambda _: self.held)
         monkeypatch.setattr("fastserver.limits.vanished.tcp_info", lambda _: self.info())
-        self.simulation.server.vanished.watch(self.peer)
+        self.simulation.server.limits.vanished.watch(self.peer)
 
     def info(self) -> bytes:
         info = bytearray(104)
@@ -131,7 +131,7 @@ def test_nothing_is_kept_of_a_peer_that_is_gone(monkeypatch: pytest.MonkeyPatch)
     kernel.outlast(5.0)
     kernel.send_again()
     kernel.outlast(5.0)
-    vanished = kernel.simulation.server.vanished
+    vanished = kernel.simulation.server.limits.vanished
     assert kernel.peer in vanished._unanswered
     kernel.peer.abort()
     kernel.simulation.loop.tick()

@@ -390,7 +390,7 @@ def test_what_the_kernel_holds_for_peers_that_are_behind_counts_as_memory(run: R
             await heard(honest, 10_000)
             await asyncio.sleep(0)  # a read that finds something does not let the loop run
         assert not scene.left  # they may still be taking
-        await until(lambda: not any(map(scene.server.pacing.readers.is_moving, scene.server.flush.behind)))
+        await until(lambda: not any(map(scene.server.limits.pacing.readers.is_moving, scene.server.flush.behind)))
         while not scene.left:
             scene.tell(line)
             await asyncio.sleep(0)

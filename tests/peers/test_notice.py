@@ -119,9 +119,9 @@ def fail(*_: object) -> Any:
     [
         "flush.forget",
         "hub.splitter",
-        "slow_consumers.forget",
-        "timeouts.forget",
-        "heartbeat.forget",
+        "limits.slow_consumers.forget",
+        "limits.timeouts.forget",
+        "limits.heartbeat.forget",
         "door.admission.remove",
         "handlers.disconnected",
     ],

@@ -190,7 +190,7 @@ class Simulation:
         self.loop = Loop()
         self.server = Server(Config(**settings))
         if not paced:
-            self.server.pacing.watch = lambda peer: None  # type: ignore[method-assign]
+            self.server.limits.pacing.watch = lambda peer: None  # type: ignore[method-assign]
         self.server.attach(cast(asyncio.AbstractEventLoop, self.loop))
         self._numbers = count(1)
 
