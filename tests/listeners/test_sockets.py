@@ -1,4 +1,4 @@
-"""Listening sockets and how addresses are shown."""
+"""Listening sockets."""
 
 from __future__ import annotations
 
@@ -6,36 +6,15 @@ import fcntl
 import os
 import socket
 import stat
-import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from fastserver.config.hostport import show_address
 from fastserver.errors import ListenError
 from fastserver.listeners import sockets as listener
-from fastserver.listeners.options import kept_alive
 from fastserver.listeners.sockets import identity, listen_tcp, listen_unix, remove_unix
-from fastserver.socketoptions import set_options
-
-
-@pytest.mark.parametrize(
-    ("address", "text"),
-    [
-        (("127.0.0.1", 3000), "127.0.0.1:3000"),
-        (("::1", 3000, 0, 0), "[::1]:3000"),
-        (("::ffff:10.0.0.1", 80, 0, 0), "10.0.0.1:80"),
-        (("::ffff:1", 80, 0, 0), "[::ffff:1]:80"),
-        (("localhost", 80), "localhost:80"),
-        (("fe80::1%eth0", 80, 0, 7), "[fe80::1%eth0]:80"),
-        (("fe80::1", 80, 0, 1_000_000), "[fe80::1%1000000]:80"),
-        (("fe80::1", 80, 0, socket.if_nameindex()[0][0]), f"[fe80::1%{socket.if_nameindex()[0][1]}]:80"),
-    ],
-)
-def test_addresses_are_shown(address: object, text: str) -> None:
-    assert show_address(address) == text
 
 
 def test_all_addresses_of_a_name_share_the_port_chosen() -> None:
@@ -45,20 +24,6 @@ def test_all_addresses_of_a_name_share_the_port_chosen() -> None:
     finally:
         for one in sockets:
             one.close()
-
-
-@pytest.mark.parametrize(("idle", "options"), [(60, (1, 60, 20, 3)), (2, (1, 2, 1, 3)), (None, (0, 0, 0, 0))])
-def test_accepted_sockets_are_kept_alive(idle: int | None, options: tuple[int, ...]) -> None:
-    (listening,) = listen_tcp("127.0.0.1", 0)
-    set_options(listening, kept_alive(idle))
-    with listening, socket.create_connection(listening.getsockname()):
-        listening.setblocking(True)
-        accepted, _ = listening.accept()
-        with accepted:
-            assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == options[0]
-            if idle is not None and sys.platform == "linux":
-                names = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT)
-                assert tuple(accepted.getsockopt(socket.IPPROTO_TCP, name) for name in names) == options[1:]
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "no.such.host.invalid"])
