@@ -196,8 +196,10 @@ class Simulation:
 
     @property
     def collecting(self) -> bool:
-        """Whether the end of a tick is awaited; what one sends who was heard alone before goes out without that."""
-        return self.server.flush._scheduled
+        """Whether something waits for the end of a tick. Messages of one who was heard alone before go out without
+        that, and so does what is collected as soon as it is much.
+        """
+        return self.server.flush.collected > 0
 
     def connect(self, room: int = 1 << 40, role: Role = Role.BOTH, host: str = "127.0.0.1") -> tuple[Peer, Transport]:
         """A new peer and its connection, whose kernel takes `room` bytes."""
