@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 
 import click
 
-from fastserver.config.config import SETTINGS, WAIT, Config
+from fastserver.config.config import SETTINGS, Config
 from fastserver.config.setting import Setting
 from fastserver.errors import ConfigError, ListenError
 from fastserver.log.complaint import complain
@@ -40,6 +40,17 @@ Sizes are those of payloads; the framing comes on top. Nothing else should use t
 if a message was lost, reordered or changed, or if the server closed a connection. Ctrl-C ends the run early, with a
 report.
 """
+
+WAIT: Final = Setting(
+    name="wait",
+    type=float,
+    default=None,
+    help="How long to receive after the end of the input; the default is 1 s, or 0 s if the input is a terminal.",
+    unit="seconds",
+    low=0,
+    high=31_536_000,
+)
+"""The one setting of `fastserver connect` alone."""
 
 UNWRITABLE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE)
 """Errors of writing to a full disk, or to a pipe that nobody reads."""

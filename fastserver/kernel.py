@@ -15,7 +15,7 @@ if sys.platform != "win32":
     import termios
 
 TCP_INFO_SIZE: Final = 104
-"""Bytes of a `struct tcp_info` that are looked at; Linux has had that many since 2.6."""
+"""Bytes of a `struct tcp_info` that we read; Linux has had that many since 2.6."""
 
 SO_MEMINFO: Final = 55
 MEMINFO: Final = struct.Struct("6I")

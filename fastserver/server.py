@@ -260,9 +260,9 @@ class Server(Decorators):
         return self.channels.make(name)
 
     def send_to(self, ids: Iterable[int], value: Any) -> int:
-        """Send one message to each of the peers of these ids; how many of them are there, and hear.
+        """Send one message to each of the peers of these ids; the number of them that are there and receive.
 
-        Raises `TypeError` or `ValueError` for what cannot be a message, TypeError for what is no id.
+        Raises `TypeError` or `ValueError` for a value that cannot be a message, TypeError for an id that is no number.
         """
         frame = self.frame(value)
         wanted = dict.fromkeys(ids)

@@ -18,7 +18,7 @@ if sys.platform != "win32":
 RESERVE: Final = 64
 """Descriptors that no peer may take: they serve the log, name look-ups, and the next accept."""
 
-LOOP: Final = 12
+LOOP_DESCRIPTORS: Final = 12
 """Descriptors of an event loop, uvloop's at most, and of one accept."""
 
 
@@ -50,7 +50,7 @@ def lowest_free() -> int:
 def check_loop(listeners: int) -> None:
     """Raise `ListenError` where an event loop, so many listeners and a peer cannot have a descriptor each."""
     # A loop that cannot have its own aborts, or leaves its coroutine unawaited.
-    if lowest_free() + LOOP + listeners > ceiling():
+    if lowest_free() + LOOP_DESCRIPTORS + listeners > ceiling():
         raise too_few()
 
 

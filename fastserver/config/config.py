@@ -127,14 +127,3 @@ class Config:
 SETTINGS: Final = tuple(Setting(name=item.name, **item.metadata) for item in fields(Config))
 _BY_NAME: Final = {setting.name: setting for setting in SETTINGS}
 _OPTIONAL: Final = frozenset(item.name for item in fields(Config) if item.default is None)
-
-WAIT: Final = Setting(
-    name="wait",
-    type=float,
-    default=None,
-    help="How long to receive after the end of the input; the default is 1 s, or 0 s if the input is a terminal.",
-    unit="seconds",
-    low=0,
-    high=31_536_000,
-)
-"""The one setting of `fastserver connect` alone."""

@@ -21,7 +21,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from fastserver.errors import UNHEARD
-from fastserver.handlers.inbox import FIRST, LIST, TURN, Inbox, lists
+from fastserver.handlers.inbox import FIRST_LIST, MAX_LIST, MAX_TURN, Inbox, lists
 from fastserver.handlers.named import Named
 
 if TYPE_CHECKING:
@@ -153,12 +153,12 @@ class Handlers(Named):
 
     def _handle_read(self, peer: Peer, frames: bytes, messages: int) -> None:
         begun = perf_counter()
-        for some in lists(peer, frames, LIST if self.messages else FIRST):
+        for some in lists(peer, frames, MAX_LIST if self.messages else FIRST_LIST):
             self._handle(peer, some)
             if peer.reason in UNHEARD:
                 return
             messages -= len(some)
-            if messages and perf_counter() - begun > TURN:
+            if messages and perf_counter() - begun > MAX_TURN:
                 peer.inbox = Inbox(self, peer)
                 peer.inbox.add(frames[some.end :], messages)
                 return

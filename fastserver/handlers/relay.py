@@ -37,7 +37,8 @@ class Relay:
 
     def receive(self, peer: Peer, frames: bytes, messages: int) -> None:
         """Pass on `frames` (complete, that many messages), which `peer` sent."""
-        self._log.messages(peer.id, peer.address, self._framing, frames, messages)
+        if self._flush.shown:
+            self._log.messages(peer.id, peer.address, self._framing, frames, messages)
         if self._handlers.takes_messages:
             self._handlers.received(peer, frames, messages)
         else:

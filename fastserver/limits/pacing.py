@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from fastserver.log.log import Log
     from fastserver.peers.peer import Peer
 
-INTERVAL: Final = 0.01
+TRICKLE_INTERVAL: Final = 0.01
 """Seconds between two pieces of the trickle."""
 
 RELEASED_AT_ONCE: Final = 1024 * 1024
@@ -206,10 +206,10 @@ class Pacing:
         flush = self._flush
         self._in_interval = True
         self._began = self._clock.time()
-        self._clock.call_later(INTERVAL, self._end_interval)
+        self._clock.call_later(TRICKLE_INTERVAL, self._end_interval)
         before = flush.hold_at
         self._measure()
-        piece = self.readers.trickle(self._began, INTERVAL)
+        piece = self.readers.trickle(self._began, TRICKLE_INTERVAL)
         self._shared = piece // 4
         # Bytes that passed beyond those that could are not forgiven, but for the shares.
         self._trickle_end = min(before + sum(self._used.values()), flush.published) + piece - self._shared

@@ -19,7 +19,7 @@ from typing import Any, Final
 from fastserver.log.escape import escape
 from fastserver.log.log import logger
 
-QUEUE: Final = 1000
+MAX_QUEUED: Final = 1000
 """Lines that may wait for the terminal or pipe; what does not fit is counted."""
 
 STOP_TIMEOUT: Final = 1.0
@@ -180,7 +180,7 @@ def logging_to_console(level: str, form: str, descriptor: int | None = None) -> 
 
     `level` is debug, info, warning or error; `form` is text or json.
     """
-    waiting: queue.Queue[Any] = queue.Queue(QUEUE)
+    waiting: queue.Queue[Any] = queue.Queue(MAX_QUEUED)
     handler = BoundedHandler(waiting)
     descriptor = sys.__stderr__.fileno() if descriptor is None and sys.__stderr__ else descriptor
     writer = Writer(

@@ -13,7 +13,7 @@ from fastserver.log.escape import escape
 if TYPE_CHECKING:
     from fastserver.clock import Clock
 
-SHOWN: Final = 200
+MAX_SHOWN: Final = 200
 """Bytes of a message shown in the log."""
 
 MESSAGE: Final = "Received message from %(id)d %(address)s: %(text)s"
@@ -79,7 +79,7 @@ class Log:
         if shown:
             self._room -= shown
             self._spent = not self._room
-            for text, size in texts.texts(frames, shown, SHOWN):
+            for text, size in texts.texts(frames, shown, MAX_SHOWN):
                 logger.log(self.content_level, MESSAGE, {"id": id, "address": address, "text": text})
                 self._more_bytes -= size
         self._more_bytes += len(frames)

@@ -15,16 +15,16 @@ from typing import Final
 M_TRIM_THRESHOLD: Final = -1
 M_MMAP_THRESHOLD: Final = -3
 
-KEPT: Final = 16 * 1024 * 1024
+KEPT_BYTES: Final = 16 * 1024 * 1024
 """Bytes of freed memory kept at the top of the heap, and the size up to which memory comes from the heap at all: as
 much as a few ticks need."""
 
 
 def keep_freed_memory() -> None:
-    """Have glibc keep up to `KEPT` bytes that it would give back; do nothing with another C library."""
+    """Have glibc keep up to `KEPT_BYTES` bytes that it would give back; do nothing with another C library."""
     if sys.platform != "linux":
         return
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
-        mallopt(M_MMAP_THRESHOLD, KEPT)
-        mallopt(M_TRIM_THRESHOLD, KEPT)
+        mallopt(M_MMAP_THRESHOLD, KEPT_BYTES)
+        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)

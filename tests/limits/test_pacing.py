@@ -12,7 +12,7 @@ from support.simulation import Simulation, Transport
 
 from fastserver import CloseReason
 from fastserver.limits.budget import WINDOW, Budget
-from fastserver.limits.pacing import INTERVAL
+from fastserver.limits.pacing import TRICKLE_INTERVAL
 from fastserver.limits.readers import STUCK
 from fastserver.peers.peer import Peer
 
@@ -51,10 +51,10 @@ def flood(simulation: Simulation, sender: Connection, reads: int = 100, data: by
 def let_pass(simulation: Simulation, seconds: float, *senders: Connection, data: bytes = READ) -> int:
     """Let that time pass while these send as much as is read of them; the bytes."""
     sent = 0
-    for _ in range(round(seconds / INTERVAL)):
+    for _ in range(round(seconds / TRICKLE_INTERVAL)):
         for sender in senders:
             sent += flood(simulation, sender, data=data)
-        simulation.loop.advance(INTERVAL)
+        simulation.loop.advance(TRICKLE_INTERVAL)
     return sent
 
 
@@ -68,7 +68,7 @@ def test_senders_go_on_at_the_pace_of_a_reader_that_takes_and_never_bring_it_ove
         simulation.loop.tick()  # at once, not with the next interval
         sent += flood(simulation, sender)
         assert slow.pending_bytes <= LIMIT * 3 // 4
-        simulation.loop.advance(INTERVAL)
+        simulation.loop.advance(TRICKLE_INTERVAL)
     assert len(reading.sent) == 50 * 1_610_000
     assert sent >= len(reading.sent) + LIMIT // 4
     reading.give_room(1 << 40)
@@ -92,7 +92,7 @@ def test_many_senders_in_one_poll_do_no_more_than_one() -> None:
         reading.give_room(100_000)
         simulation.loop.tick()
         assert slow.pending_bytes <= LIMIT * 3 // 4
-        simulation.loop.advance(INTERVAL)
+        simulation.loop.advance(TRICKLE_INTERVAL)
     received = bytes(reading.sent)
     assert len(received) == 51 * len(READ) + 50 * 30_001
     for number in range(50):
@@ -113,7 +113,7 @@ def test_senders_of_which_nothing_is_held_are_read_again_in_turn_and_not_all_at_
         simulation.loop.tick()
         for sender in senders:
             heard[sender[0]] += flood(simulation, sender)
-        simulation.loop.advance(INTERVAL)
+        simulation.loop.advance(TRICKLE_INTERVAL)
     assert simulation.server.limits.pacing.active
     assert len(reading.sent) == 400 * 50_000
     assert max(heard.values()) <= min(heard.values()) + 2 * len(READ)
@@ -125,11 +125,11 @@ def test_one_that_is_stuck_is_not_brought_over_its_limit_while_it_is_waited_for_
     simulation, sender, (stuck, _) = begin()
     healthy, hearing = simulation.connect()
     flood(simulation, sender)
-    for _ in range(round(STUCK / INTERVAL)):
+    for _ in range(round(STUCK / TRICKLE_INTERVAL)):
         before = len(hearing.sent)
         flood(simulation, sender)
         assert stuck.pending_bytes <= LIMIT
-        simulation.loop.advance(INTERVAL)
+        simulation.loop.advance(TRICKLE_INTERVAL)
         assert len(hearing.sent) > before
     simulation.loop.advance(STUCK / 2)
     assert not simulation.server.limits.pacing.active
@@ -183,7 +183,7 @@ def test_one_that_says_little_is_not_held_beside_those_that_say_much() -> None:
             == simulation.server.limits.pacing.held_bytes(other[0])
             == 0
         )
-        simulation.loop.advance(INTERVAL)
+        simulation.loop.advance(TRICKLE_INTERVAL)
         if number % 10 == 0:
             reading.give_room(1000)
     heard = bytes(one[1].sent + other[1].sent).splitlines()
@@ -229,7 +229,7 @@ def test_one_that_takes_its_limit_within_a_second_is_no_burden() -> None:
     simulation, sender, (slow, reading) = begin(pace_timeout=1.0)
     for _ in range(1000):
         reading.give_room(LIMIT // 80)
-        let_pass(simulation, INTERVAL, sender)
+        let_pass(simulation, TRICKLE_INTERVAL, sender)
     assert slow.reason is None
     assert len(reading.sent) == 1000 * (LIMIT // 80)
 
@@ -321,7 +321,7 @@ def test_handlers_that_say_more_than_they_hear_are_held_too() -> None:
         sent += flood(simulation, sender, 200, LINE * 16)  # so few that they are handled in one turn
         assert slow.pending_bytes <= LIMIT * 3 // 4
         reading.give_room(15_000)
-        simulation.loop.advance(INTERVAL)
+        simulation.loop.advance(TRICKLE_INTERVAL)
     assert slow.reason is None
     assert sent >= 1_500_000
 
@@ -342,7 +342,7 @@ def test_no_work_is_done_for_peers_that_rest() -> None:
 
         simulation.server.limits.pacing.readers.due = counted  # type: ignore[method-assign]
         for _ in range(10):
-            simulation.loop.advance(INTERVAL)
+            simulation.loop.advance(TRICKLE_INTERVAL)
             flood(simulation, sender)
         looks.append(len(looked))
     assert looks[1] <= looks[0] + 10
@@ -375,7 +375,7 @@ def test_whatever_happens_the_order_of_each_sender_is_kept_and_nothing_is_lost(
             readers[which][1].give_room(size)
             simulation.loop.tick()
         else:
-            simulation.loop.advance(size * INTERVAL)
+            simulation.loop.advance(size * TRICKLE_INTERVAL)
     for _, transport in (*readers, *senders):
         transport.give_room(1 << 40)
     simulation.loop.advance(70.0)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from fastserver.log import console
-from fastserver.log.console import QUEUE, logging_to_console
+from fastserver.log.console import MAX_QUEUED, logging_to_console
 from fastserver.log.log import logger
 
 
@@ -53,7 +53,7 @@ def test_a_pipe_nobody_reads_stops_nobody_and_what_is_lost_is_counted() -> None:
         while data := os.read(reading, 65536):
             received.append(data)
 
-    lines = QUEUE * 3 + 70_000 // 20  # more than queue and pipe can hold together
+    lines = MAX_QUEUED * 3 + 70_000 // 20  # more than queue and pipe can hold together
     with logging_to_console("info", "text", writing):
         for number in range(lines):
             logger.info("line %(number)d %(fill)s", {"number": number, "fill": "x" * 200})

@@ -11,7 +11,7 @@ from support.simulation import Simulation
 
 from fastserver.clock import Clock
 from fastserver.framing import FRAMINGS
-from fastserver.log.log import SHOWN, Log
+from fastserver.log.log import MAX_SHOWN, Log
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +89,7 @@ def test_nothing_is_decoded_when_no_line_is_wanted() -> None:
     ],
 )
 def test_lines_are_shown_escaped_and_cut(payload: bytes, text: str) -> None:
-    assert FRAMINGS["lines"].show(payload, SHOWN) == text
+    assert FRAMINGS["lines"].show(payload, MAX_SHOWN) == text
 
 
 @pytest.mark.parametrize(
@@ -101,9 +101,9 @@ def test_lines_are_shown_escaped_and_cut(payload: bytes, text: str) -> None:
     ],
 )
 def test_msgpack_is_shown_as_json(value: object, text: str) -> None:
-    assert FRAMINGS["msgpack"].show(msgpack.packb(value), SHOWN).replace(" ", "") == text.replace(" ", "")
+    assert FRAMINGS["msgpack"].show(msgpack.packb(value), MAX_SHOWN).replace(" ", "") == text.replace(" ", "")
 
 
 def test_no_large_msgpack_is_decoded() -> None:
     payload = msgpack.packb("x" * 4094)
-    assert FRAMINGS["msgpack"].show(payload, SHOWN) == f"msgpack, {len(payload)} bytes"
+    assert FRAMINGS["msgpack"].show(payload, MAX_SHOWN) == f"msgpack, {len(payload)} bytes"

@@ -18,7 +18,7 @@ from support.simulation import Simulation, Transport
 
 from fastserver.config.slowconsumers import POLICIES
 from fastserver.errors import CloseReason
-from fastserver.limits.pacing import INTERVAL
+from fastserver.limits.pacing import TRICKLE_INTERVAL
 from fastserver.peers.peer import Peer
 
 LIMIT = 64 * 1024
@@ -125,7 +125,7 @@ class Policies(RuleBasedStateMachine):
         known.transport.give_room(room)
         self.tick()
 
-    @rule(seconds=st.sampled_from([INTERVAL, 1.1, 11.0]))
+    @rule(seconds=st.sampled_from([TRICKLE_INTERVAL, 1.1, 11.0]))
     def wait(self, seconds: float) -> None:
         self.tick()
         self.simulation.loop.advance(seconds)
@@ -195,7 +195,7 @@ class Policies(RuleBasedStateMachine):
         self.tick()
         for known in self.known:
             known.transport.give_room(1 << 40)
-            self.wait(INTERVAL)
+            self.wait(TRICKLE_INTERVAL)
         for known in self.known:
             accounted = self.check(known)
             if known.open:
