@@ -14,6 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 from support.simulation import Simulation, Transport
+from support.socketpairs import NETWORKS
 
 from fastserver.peers.peer import Peer
 
@@ -53,12 +54,13 @@ class Broadcast(RuleBasedStateMachine):
 
     mode = "lines"
     echo = False
+    network: type[Simulation] = Simulation
     peers: Bundle[Known] = Bundle("peers")
 
     @initialize(limit=st.sampled_from([64 * 1024, 1024 * 1024]))
     def begin(self, limit: int) -> None:
         self.limit = limit
-        self.simulation = Simulation(mode=self.mode, echo=self.echo, max_pending=limit, log_messages=0)
+        self.simulation = self.network(mode=self.mode, echo=self.echo, max_pending=limit, log_messages=0)
         self.known: list[Known] = []
         self.collected: list[tuple[Known, bytes]] = []
 
@@ -184,16 +186,18 @@ class Broadcast(RuleBasedStateMachine):
                 assert bytes(known.transport.sent) == b"".join(known.offered)
         assert not self.simulation.server.flush.behind
         self.the_books_agree()
+        self.simulation.close()
 
 
-def machine(mode: str, echo: bool) -> Any:
-    return type("Broadcast", (Broadcast,), {"mode": mode, "echo": echo})
+def machine(mode: str, echo: bool, network: type[Simulation]) -> Any:
+    return type("Broadcast", (Broadcast,), {"mode": mode, "echo": echo, "network": network})
 
 
 @pytest.mark.parametrize("echo", [False, True], ids=["", "echo"])
 @pytest.mark.parametrize("mode", list(FRAME))
-def test_promises_hold(mode: str, echo: bool) -> None:
-    case = machine(mode, echo).TestCase
+@pytest.mark.parametrize("network", NETWORKS)
+def test_promises_hold(network: type[Simulation], mode: str, echo: bool) -> None:
+    case = machine(mode, echo, network).TestCase
     case.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
     case().runTest()
 

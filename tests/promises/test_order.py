@@ -6,10 +6,12 @@ a model that notes at each call who must get it.
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
 from support.simulation import Simulation, Transport
+from support.socketpairs import NETWORKS
 
 from fastserver.framing import Messages
 from fastserver.peers.peer import Peer
@@ -31,12 +33,13 @@ class Known:
 class Calls(RuleBasedStateMachine):
     """Random calls, and the model beside them."""
 
+    network: type[Simulation] = Simulation
     peers: Bundle[Known] = Bundle("peers")
     reads: Bundle[tuple[Known, Messages]] = Bundle("reads")
 
     @initialize()
     def begin(self) -> None:
-        self.simulation = Simulation(max_pending=64 << 20, log_messages=0)
+        self.simulation = self.network(max_pending=64 << 20, log_messages=0)
         self.server = self.simulation.server
         self.rooms = {name: self.server.channel(name) for name in ROOMS}
         self.known: list[Known] = []
@@ -156,9 +159,11 @@ class Calls(RuleBasedStateMachine):
         assert not self.server.flush.behind
         self.the_books_agree()
         assert all(len(known.peer.members) <= 2 + len(known.rooms) for known in self.known)
+        self.simulation.close()
 
 
-def test_order_of_calls() -> None:
-    case = Calls.TestCase
+@pytest.mark.parametrize("network", NETWORKS)
+def test_order_of_calls(network: type[Simulation]) -> None:
+    case = type("Calls", (Calls,), {"network": network}).TestCase
     case.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
     case().runTest()

@@ -15,6 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 from support.simulation import Simulation, Transport
+from support.socketpairs import NETWORKS
 
 from fastserver.config.slowconsumers import POLICIES
 from fastserver.errors import CloseReason
@@ -43,11 +44,12 @@ class Policies(RuleBasedStateMachine):
 
     mode = "lines"
     policy = "disconnect"
+    network: type[Simulation] = Simulation
     peers: Bundle[Known] = Bundle("peers")
 
     @initialize()
     def begin(self) -> None:
-        self.simulation = Simulation(
+        self.simulation = self.network(
             mode=self.mode,
             max_pending=LIMIT,
             slow_consumer=self.policy,
@@ -206,11 +208,13 @@ class Policies(RuleBasedStateMachine):
                 assert figures.dropped_messages == sum(missed)
                 assert known.transport.reading
         assert not self.simulation.server.flush.behind
+        self.simulation.close()
 
 
 @pytest.mark.parametrize("mode", ["lines", "msgpack"])
 @pytest.mark.parametrize("policy", POLICIES)
-def test_what_arrives_is_what_the_policy_says(policy: str, mode: str) -> None:
-    case = type("Policies", (Policies,), {"mode": mode, "policy": policy}).TestCase
+@pytest.mark.parametrize("network", NETWORKS)
+def test_what_arrives_is_what_the_policy_says(network: type[Simulation], policy: str, mode: str) -> None:
+    case = type("Policies", (Policies,), {"mode": mode, "policy": policy, "network": network}).TestCase
     case.settings = settings(max_examples=50, stateful_step_count=40, deadline=None)
     case().runTest()

@@ -187,12 +187,21 @@ class Simulation:
     """
 
     def __init__(self, paced: bool = False, **settings: Any) -> None:
-        self.loop = Loop()
+        self.loop = self.make_loop()
         self.server = Server(Config(**settings))
         if not paced:
             self.server.limits.pacing.watch = lambda peer: None  # type: ignore[method-assign]
         self.server.attach(cast(asyncio.AbstractEventLoop, self.loop))
         self._numbers = count(1)
+
+    def make_loop(self) -> Loop:
+        return Loop()
+
+    def make_transport(self, peer: Peer, room: int) -> Transport:
+        return Transport(self.loop, peer, next(self._numbers), room)
+
+    def close(self) -> None:
+        """Give back what the system lent."""
 
     @property
     def collecting(self) -> bool:
@@ -204,7 +213,7 @@ class Simulation:
     def connect(self, room: int = 1 << 40, role: Role = Role.BOTH, host: str = "127.0.0.1") -> tuple[Peer, Transport]:
         """A new peer and its connection, whose kernel takes `room` bytes."""
         peer = self.server.accept(Listener(self.server.config.mode, role=role))
-        transport = Transport(self.loop, peer, next(self._numbers), room)
+        transport = self.make_transport(peer, room)
         transport.host = host
         peer.connection_made(cast(asyncio.Transport, transport))
         return peer, transport
