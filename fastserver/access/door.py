@@ -13,6 +13,7 @@ from fastserver.access.halfclosed import HalfClosed
 from fastserver.config.hostport import host_of, show_address
 from fastserver.config.listener import Role
 from fastserver.errors import CloseReason
+from fastserver.peers.closing import turn_away
 from fastserver.peers.peer import Peer
 from fastserver.peers.report import skipped
 
@@ -146,7 +147,7 @@ class Door:
                     peers=len(self._peers),
                 )
             self.refused_in_a_row += 1
-        peer.turn_away(reason)
+        turn_away(peer, reason)
 
     def _take_place(self, peer: Peer, refusal: CloseReason) -> bool:
         """True if a half-closed peer has made room for `peer`, which is refused for that reason alone."""

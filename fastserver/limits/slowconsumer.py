@@ -18,6 +18,7 @@ from fastserver.errors import CloseReason
 from fastserver.fanout.backlog import Part
 from fastserver.limits.block import Block
 from fastserver.peers import notice
+from fastserver.peers.membership import hear_again, miss, missing
 
 if TYPE_CHECKING:
     from fastserver.clock import Clock
@@ -85,7 +86,7 @@ class SlowConsumers:
         if self._policy == "drop-oldest":
             self._flush.drop_oldest(peer, self._limit - self._limit // FREED)
         elif self._policy == "drop-newest":
-            peer.miss()
+            miss(peer)
         elif self._policy == "latest":
             self._flush.keep_newest(peer)
         else:
@@ -100,8 +101,8 @@ class SlowConsumers:
             self._flush.keep_newest(peer)
         elif self._policy == "block":
             self.block.moved(peer)
-        elif self._policy == "drop-newest" and peer.missing and peer.pending_bytes <= self._limit - self._far:
-            peer.hear_again()
+        elif self._policy == "drop-newest" and missing(peer) and peer.pending_bytes <= self._limit - self._far:
+            hear_again(peer)
             missed = peer.dropped[0] - episode.told
             if missed and self._notify:
                 episode.told += missed

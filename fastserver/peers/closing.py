@@ -12,18 +12,17 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from fastserver.config.listener import Role
 from fastserver.errors import CloseReason
 from fastserver.fanout.pause import Pause
-from fastserver.peers import notice
+from fastserver.peers import notice, pending
+from fastserver.peers.pending import Owed
 from fastserver.peers.stages import TABLE, Do, Event, Stage
 
 if TYPE_CHECKING:
     from fastserver.fanout.backlog import Part
-    from fastserver.peers.hub import Hub
-    from fastserver.peers.link import Link
 
 CLOSE_TIMEOUT: Final = 1.0
 """Seconds a peer that is closed has to take what is pending and end its own stream."""
@@ -35,7 +34,7 @@ OURS: Final = (errno.ENOMEM, errno.ENOBUFS, errno.EFAULT)
 """Errors of a write that are not for the connection, which lives: what its peer has got may end anywhere."""
 
 
-class Connection(Protocol):
+class Connection(Owed, Protocol):
     """A peer, as far as its end depends on it."""
 
     stage: int
@@ -43,8 +42,6 @@ class Connection(Protocol):
     ended: bool
     deadline: Any
     role: Role
-    hub: Hub[Any]
-    link: Link
 
     @property
     def is_unix(self) -> bool: ...
@@ -57,25 +54,7 @@ class Connection(Protocol):
 
     def resume_reading(self, cause: int) -> None: ...
 
-    def refill(self) -> None:
-        """Give its link more of what is pending."""
-
-    def take_pending(self) -> tuple[list[Part], int]:
-        """Everything pending that its link was not given, with the number of messages in it."""
-
-    def offer_nothing(self) -> None:
-        """Leave all channels; nothing more will be pending."""
-
     def offer(self, messages: int, size: int) -> None: ...
-
-    def drop_unheld(self) -> None:
-        """Drop what is pending and its link was not given."""
-
-    def drop_pending(self) -> None:
-        """Offer nothing more, and drop all that is pending."""
-
-    def drop_undelivered(self, size: int) -> None:
-        """Drop as many bytes of what the kernel took, since its system never acknowledged them."""
 
 
 def happen(
@@ -159,7 +138,7 @@ def _half_close(peer: Connection, within: float) -> None:
 
 
 def _refill(peer: Connection, within: float) -> None:
-    peer.refill()
+    peer.hub.flush.refill(cast(Any, peer))
 
 
 def _drain(peer: Connection, within: float) -> None:
@@ -169,18 +148,18 @@ def _drain(peer: Connection, within: float) -> None:
     if peer.link.error:  # what was sent before has shown that it is gone
         write_failed(peer)
     if peer.stage == Stage.DRAINING:
-        _write_last(peer, *peer.take_pending(), within)
+        _write_last(peer, *pending.take_all(peer), within)
 
 
 def _drain_held(peer: Connection, within: float) -> None:
     """Write nothing but a last word."""
-    peer.drop_unheld()
+    pending.drop_unheld(peer)
     _write_last(peer, [], 0, within)
 
 
 def _write_last(peer: Connection, parts: list[Part], messages: int, within: float) -> None:
     """Offer nothing more; write `parts`, so many messages, and a last word if asked for. Then our half may end."""
-    peer.offer_nothing()
+    pending.offer_nothing(peer)
     if peer.hub.config.last_word and peer.role.receives and peer.reason is not CloseReason.EOF:
         parts.append(_last_word(peer))
         messages += 1
@@ -239,7 +218,7 @@ def _cut(peer: Connection, within: float) -> None:
     reset = peer.link.unsent > 0 or peer.link.error in OURS or undelivered(peer) > 0
     peer.link.forget()
     try:
-        peer.drop_pending()
+        pending.drop_all(peer)
     finally:
         peer.link.abort(reset)
 
@@ -256,7 +235,7 @@ def _read_on(peer: Connection, within: float) -> None:
     if lives:
         peer.link.reset()
     try:
-        peer.drop_pending()
+        pending.drop_all(peer)
     finally:
         if lives:
             peer.hub.clock.call_soon(happen, peer, Event.ABORT, CloseReason.INTERNAL_ERROR)
@@ -277,8 +256,8 @@ def _lose(peer: Connection, within: float) -> None:
         peer.deadline.cancel()
         peer.deadline = None
     try:
-        peer.drop_undelivered(undelivered(peer))
-        peer.drop_pending()
+        pending.drop_undelivered(peer, undelivered(peer))
+        pending.drop_all(peer)
     finally:
         peer.hub.disconnected(peer)
 

@@ -22,7 +22,6 @@ from fastserver.peers.stages import OFFERED, Event, Stage
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from fastserver.fanout.backlog import Part
     from fastserver.fanout.outbox import Outbox
     from fastserver.framing.framing import Splitter
     from fastserver.peers.hub import Hub
@@ -218,10 +217,6 @@ class Peer(Reading, asyncio.Protocol):
         """End the connection, and drop what its link was not given; at once, unless a last word was asked for."""
         closing.cut_off(self, reason)
 
-    def turn_away(self, reason: CloseReason) -> None:
-        """End a connection that was not let in."""
-        closing.turn_away(self, reason)
-
     def deafen(self, reason: CloseReason) -> None:
         """Pass on nothing more of what it sends; it still receives."""
         happen(self, Event.DEAFEN, reason)
@@ -245,18 +240,8 @@ class Peer(Reading, asyncio.Protocol):
             return self.memberships.of(channel)
         return self.member if self.member is not None and self.member.channel is channel else None
 
-    @property
-    def missing(self) -> bool:
-        return membership.missing(self)
-
     def add(self, channel: Channel) -> None:
         membership.join(self, channel)
-
-    def miss(self) -> None:
-        membership.miss(self)
-
-    def hear_again(self) -> None:
-        membership.hear_again(self)
 
     def tell(self, frame: bytes) -> None:
         membership.tell(self, frame)
@@ -300,42 +285,6 @@ class Peer(Reading, asyncio.Protocol):
 
     def lose(self, messages: int, size: int) -> None:
         books.own(self).lose(messages, size)
-
-    # For its end (see closing.py).
-
-    def refill(self) -> None:
-        self.hub.flush.refill(self)
-
-    def take_pending(self) -> tuple[list[Part], int]:
-        parts: list[Part] = []
-        messages = 0
-        if self in self.hub.flush.behind:
-            while (taken := self.hub.take(self)) is not None:
-                parts += taken[0]
-                messages += taken[1]
-        return parts, messages
-
-    def offer_nothing(self) -> None:
-        self.hub.flush.forget(self)
-        self.leave_all()
-
-    def drop_unheld(self) -> None:
-        outbox, self.outbox = self.outbox, None
-        if outbox is not None:
-            self.drop(*outbox.pending)
-
-    def drop_pending(self) -> None:
-        self.hub.flush.forget(self)
-        try:
-            self.drop(*self.pending())
-        finally:
-            self.link.drop()
-            self.outbox = None
-            self.leave_all()
-
-    def drop_undelivered(self, size: int) -> None:
-        if size:
-            self.drop(*books.undelivered(self, self.pending(), size))
 
     def _send(self, frame: bytes) -> bool:
         if self.stage not in OFFERED or not self.role.receives:

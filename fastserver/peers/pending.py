@@ -1,0 +1,65 @@
+"""What is pending for a peer when its connection ends: it is written after all, or dropped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from fastserver.peers import books
+from fastserver.peers.books import Account, Amount
+
+if TYPE_CHECKING:
+    from fastserver.fanout.backlog import Part
+    from fastserver.peers.hub import Hub
+
+
+class Owed(Account, Protocol):
+    """A peer for which something may be pending."""
+
+    hub: Hub[Any]
+
+    def pending(self) -> Amount: ...
+
+    def drop(self, messages: int, size: int) -> None: ...
+
+    def leave_all(self) -> None: ...
+
+
+def take_all(peer: Owed) -> tuple[list[Part], int]:
+    """Everything that the link of `peer` was not given, with the number of messages in it."""
+    parts: list[Part] = []
+    messages = 0
+    if peer in peer.hub.flush.behind:
+        while (taken := peer.hub.take(peer)) is not None:
+            parts += taken[0]
+            messages += taken[1]
+    return parts, messages
+
+
+def offer_nothing(peer: Owed) -> None:
+    """Leave all channels: nothing more will be pending."""
+    peer.hub.flush.forget(cast(Any, peer))
+    peer.leave_all()
+
+
+def drop_unheld(peer: Owed) -> None:
+    """Drop everything that the link of `peer` was not given."""
+    outbox, peer.outbox = peer.outbox, None
+    if outbox is not None:
+        peer.drop(*outbox.pending)
+
+
+def drop_all(peer: Owed) -> None:
+    """Drop everything, and offer nothing more."""
+    peer.hub.flush.forget(cast(Any, peer))
+    try:
+        peer.drop(*peer.pending())
+    finally:
+        peer.link.drop()
+        peer.outbox = None
+        peer.leave_all()
+
+
+def drop_undelivered(peer: Owed, size: int) -> None:
+    """Drop the last `size` bytes that the kernel took: the peer's system never acknowledged them."""
+    if size:
+        peer.drop(*books.undelivered(peer, peer.pending(), size))
