@@ -1,4 +1,4 @@
-"""Where a server is: `host:port`, `[::1]:port` or `unix:path`."""
+"""The address of a server: `host:port`, `[::1]:port` or `unix:path`."""
 
 from __future__ import annotations
 

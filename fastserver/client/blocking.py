@@ -259,7 +259,7 @@ class BlockingClient:
                 self._take_end(sock)
         except OSError as error:
             if isinstance(error, TimeoutError) and error.errno is None:
-                raise  # it was ours
+                raise  # our own deadline
             self._part(sock, error)
         else:
             if data:
@@ -322,7 +322,7 @@ class BlockingClient:
             reason = why(error) if error else "closed by the server"
             self._put_off(f"connection to {self.address} lost: {reason}")
         elif error:
-            # As a ConnectionError, what the system calls a time-out too: it is none that a later call can go on from.
+            # The system's own time-out becomes a ConnectionError too: no later call can go on from it.
             self._error = error if isinstance(error, ConnectionError) else ConnectionError(why(error))
 
     # --- ends

@@ -145,9 +145,9 @@ class Client:
     async def send(self, value: Any) -> None:
         """Sends `value` as one message: bytes-like in lines mode, else anything `msgpack.packb` takes.
 
-        Waits while the server does not take what was sent before, and with `reconnect` while there is no
-        connection. Cancelled while it waits, it has sent nothing. Raises TypeError or ValueError for what
-        cannot be a message, ConnectionError if there is no connection, or it has ended.
+        Waits while the server does not take earlier messages, and with `reconnect` while there is no
+        connection. A call that is cancelled while it waits has sent nothing. Raises TypeError or ValueError for a
+        value that cannot be a message, ConnectionError if there is no connection, or it has ended.
         """
         await self.send_packed(self.framing.pack(value, self._default))
 
@@ -156,8 +156,7 @@ class Client:
         await self.send_frames(self._framer.frame(payload))
 
     async def send_frames(self, frames: bytes) -> None:
-        """Sends complete frames, in wire form and unchecked, such as another splitter gave. Otherwise like
-        `send`."""
+        """Sends complete frames, in wire form and unchecked, such as another splitter gave. Otherwise like `send`."""
         if type(frames) is not bytes:
             frames = memoryview(frames).tobytes()  # TypeError for what has no bytes
         if self._burst > BURST:
@@ -191,10 +190,11 @@ class Client:
     async def close(self, *, linger: float = LINGER) -> None:
         """Ends the connection without loss of what was sent; messages that had arrived can still be received.
 
-        Half-closes and gives the server `close_timeout` seconds to take what was sent, then a moment to read it, as
-        long as that may take but at most `linger` seconds. Meanwhile it reads on, throwing away: unread data would
-        make the system reset the connection, and what is still on its way with it. A client that sent nothing just
-        closes. In another task it ends an `async with` that is still connecting. Once it is closed, it does nothing.
+        Half-closes and gives the server `close_timeout` seconds to take all messages, then a moment to read them, as
+        long as that may take but at most `linger` seconds. Meanwhile the client reads on, throwing away: unread data
+        would make the system reset the connection, and with it messages that are still on their way. A client that
+        sent nothing just closes. A call in another task ends an `async with` that is still connecting. A second call
+        does nothing.
 
         Raises TimeoutError if the server did not take all that was sent, or ConnectionError if the connection broke
         and no call has said so: then part of it may be lost.
@@ -226,9 +226,9 @@ class Client:
     async def __anext__(self) -> Message[Client]:
         """The next message, its `peer` this client.
 
-        Stops at the end of the stream. Raises FrameError if the server sent what cannot be a frame, OSError if the
-        connection broke (after what had arrived; of a message that had begun, nothing) or was never made,
-        RuntimeError while another task receives.
+        Stops at the end of the stream. Raises FrameError if the server sent an invalid message, OSError if the
+        connection broke (after the messages that had arrived whole) or was never made, RuntimeError while another task
+        receives.
         """
         ready = self._incoming.ready
         while not ready:
@@ -248,7 +248,7 @@ class Client:
     async def receive_batch(self) -> list[Message[Client]]:
         """The messages that came together next, at least one; none at the end of the stream.
 
-        Faster than one by one for who can use many at a time. Raises like iteration.
+        That is faster than one by one, for programs that can use many at a time. Raises like iteration.
         """
         self._check_entered()
         try:
@@ -350,4 +350,4 @@ class Client:
 
 
 connect = Client
-"""The same by a verb: `async with connect(…) as client`."""
+"""`Client` as a verb: `async with connect(…) as client`."""

@@ -1,4 +1,4 @@
-"""One connection to a server, as asyncio sees it: bytes in, complete frames out, and an orderly end."""
+"""A connection to a server, as asyncio sees it: bytes in, complete frames out, and an orderly end."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def reset_on_close(sock: socket.socket) -> None:
 
 
 class Owner(Protocol):
-    """Who has the connection, and hears of it in this order."""
+    """The owner of a connection, told of its life in this order."""
 
     def connected(self, connection: Connection) -> None: ...
 
@@ -50,17 +50,16 @@ class Owner(Protocol):
         """The server ended its side, with `error` if inside a frame; the connection then closes by itself."""
 
     def broken(self, connection: Connection, error: FrameError) -> None:
-        """The server sent what cannot be a frame; the connection then closes by itself."""
+        """The server sent an invalid message; the connection then closes by itself."""
 
     def lost(self, connection: Connection, error: Exception | None) -> None:
         """The connection is closed, with `error` if it was not in order."""
 
 
 class Connection(asyncio.Protocol):
-    """One connection; asyncio makes it. `writable` is set while it takes more to send, and once it is
-    lost.
+    """A connection, made by asyncio. `writable` is set while it takes more to send, and once it is lost.
 
-    `patience` is how many seconds the server has to take what was sent once the connection ends by itself.
+    `patience` is the number of seconds that the server has to take all messages once the connection ends by itself.
     """
 
     _transport: asyncio.Transport
@@ -91,17 +90,17 @@ class Connection(asyncio.Protocol):
 
     @property
     def open(self) -> bool:
-        """Whether the server has ended neither its side nor all of it."""
+        """True while the server has ended neither its side nor all of it."""
         return not (self._ended or self._lost.done())
 
     @property
     def error(self) -> Exception | None:
-        """Why it was lost, None if that was in order."""
+        """The error with which it was lost, None if that was in order."""
         return self._error
 
     @property
     def sent(self) -> bool:
-        """Whether anything was sent on it."""
+        """True if anything was sent on it."""
         return self._sent > 0
 
     @property
@@ -239,7 +238,7 @@ class Connection(asyncio.Protocol):
         with suppress(OSError):
             while data := os.read(self._socket.fileno(), CHUNK):
                 self.data_received(data)
-            # After a reset, only the first to ask hears of it, and the next reads an end of stream. The write that
+            # A reset is told to the first call alone, and the next one reads an end of stream. The write that
             # failed was told of a reset if there was no end of stream before, else of a broken pipe.
             if isinstance(error, BrokenPipeError):
                 self._end_of_stream()
@@ -283,7 +282,7 @@ class Connection(asyncio.Protocol):
         return delivery.arrived(sock, ended=self.can_half_close) or delivery.broken(sock)
 
     async def _until(self, happened: Callable[[], bool], seconds: float) -> bool:
-        """Whether `happened()`, or the connection was lost, within so many seconds."""
+        """Waits until `happened()` or the connection is lost; False if that took longer than so many seconds."""
         # Not `asyncio.wait_for`: before Python 3.12 it may swallow that the task was cancelled.
         deadline = self._loop.time() + seconds
         look = delivery.FIRST_LOOK

@@ -1,4 +1,4 @@
-"""How much of what a client sent the server has, as far as this system can tell."""
+"""The delivery of a client's messages: how much of them the server has, as far as this system can tell."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from fastserver.kernel import unacknowledged
 _ENDED: Final = frozenset({5, 6, 7})  # FIN_WAIT2, TIME_WAIT, CLOSE of tcp_states.h: our end of stream is acknowledged
 _CLOSED: Final = 7
 
-# What the server's system has, its program may still have to read; and a program that writes to a connection which
-# is gone may read no further. So it gets the time to read what its system can hold.
+# The server's program may still have to read what its system has; and a program that writes to a connection which is
+# gone may read no further. So it gets the time to read as much as its system can hold.
 GRACE: Final = 0.05  # seconds for a program to come round
 READ_RATE: Final = 16 * MIB  # bytes a second that it reads at least
 HELD: Final = 8 * MIB  # bytes that its system holds at most: a little more than Linux does by default
@@ -23,7 +23,7 @@ LONGEST_LOOK: Final = 0.05
 
 
 class Socket(Protocol):
-    """A socket, or what an event loop shows of one."""
+    """A socket, or the part of one that an event loop shows."""
 
     @property
     def family(self) -> int: ...
@@ -34,8 +34,10 @@ class Socket(Protocol):
 
 
 def arrived(sock: Socket, ended: bool = True) -> bool:
-    """Whether the server's system has all that was sent on `sock`, and our end of stream if that was `ended`. True
-    where it cannot be told; for a Unix socket, too, where what was written is there."""
+    """True if the server's system has all that was sent on `sock`, and our end of stream if that was `ended`.
+
+    True also where that cannot be told, and for a Unix socket, whose bytes are there once they are written.
+    """
     if not _tells(sock):
         return True
     return not unacknowledged(sock.fileno()) and (_state(sock) in _ENDED or not ended)
@@ -49,18 +51,17 @@ def missing(sock: Socket) -> int:
 
 
 def read(sock: Socket) -> bool:
-    """Whether the server's program has read all that was sent on `sock`: a Unix socket says so."""
+    """True if the server's program has read all that was sent on `sock`; only a Unix socket can tell."""
     return sys.platform == "linux" and not _is_tcp(sock) and sock.fileno() >= 0 and not unacknowledged(sock.fileno())
 
 
 def broken(sock: Socket) -> bool:
-    """Whether the connection is gone before all that was sent on `sock` had arrived."""
+    """True if the connection went before all that was sent on `sock` had arrived."""
     return _tells(sock) and _state(sock) == _CLOSED and unacknowledged(sock.fileno()) > 0
 
 
 def patience(sock: Socket, sent: int, ago: float, linger: float) -> float:
-    """How many seconds to stay, `linger` at most, now that all of `sent` bytes, the last of them `ago` seconds before,
-    has arrived."""
+    """Seconds to stay, `linger` at most, now that all `sent` bytes arrived, the last of them `ago` seconds before."""
     if not _tells(sock):
         return linger
     return 0.0 if ago >= linger else min(linger, GRACE + min(sent, HELD) / READ_RATE)

@@ -27,7 +27,7 @@ def leave(sock: socket.socket, ended: bool, sent: int, sent_at: float, within: f
     with suppress(OSError):  # reading says why
         sock.shutdown(socket.SHUT_WR)
     waste = _Waste(sock, ended)
-    # Whether it was reset is known from what is missing, too: only the first call hears of a reset.
+    # A reset is told to one call alone, but missing bytes give it away too.
     if not waste.read_until(lambda: delivery.arrived(sock) or delivery.broken(sock), within):
         missing = delivery.missing(sock)
         if missing:

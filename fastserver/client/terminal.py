@@ -126,7 +126,7 @@ async def _talk(client: Client, max_message: int, wait: float | None) -> int:
                     await _wind_down(client, receiving, seconds)
             except OSError as error:
                 problem = error
-        # What has come is shown in any case, and `receiving` may know better why the connection broke.
+        # Messages that have come are shown in any case, and `receiving` may know better why the connection broke.
         if await receiving and not sent:
             raise _Failure(f"{client.address} ended the connection before the end of standard input")
         if problem:
@@ -160,7 +160,7 @@ class _Source:
         self.refused = 0  # lines that could not be sent
 
     def patience(self, wait: float | None) -> float | None:
-        """How many seconds to go on receiving now that standard input has ended; None: as a subscriber."""
+        """Seconds to go on receiving now that standard input has ended; None: as a subscriber."""
         if wait is not None:
             return wait
         if sys.stdin is None:
@@ -230,11 +230,11 @@ async def _chunks() -> AsyncIterator[bytes]:
         raise _Failure(f"standard input: {why(error)}") from None
 
 
-# --- standard input and output block: each step of theirs has a thread, which does not keep the program alive
+# --- standard input and output block, so each step has a thread, which does not keep the program alive
 
 
 async def _threaded(step: Callable[[], _T]) -> _T:
-    """What `step()` gives in a thread of its own. A cancelled caller leaves it behind."""
+    """Runs `step` in a thread of its own, and returns its result. A cancelled caller leaves the thread behind."""
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[_T] = loop.create_future()
 

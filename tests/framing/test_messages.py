@@ -11,6 +11,10 @@ from typing import Any
 import pytest
 from support.splitters import COMPILED, both
 
+from fastserver.framing.bytescodec import BYTES
+from fastserver.framing.form import Form
+from fastserver.framing.messages import messages_of as messages_of_form
+
 ALL = ("lines", "msgpack", "msgpack-stream")
 PAYLOADS = [b"\xa2hi", b"\x01", b"\xa9" + b"x" * 9, b"\x93\x01\x02\x03"]
 
@@ -154,6 +158,17 @@ def test_only_splitters_make_them(make) -> None:
     messages = messages_of(make, "peer", PAYLOADS)
     with pytest.raises(TypeError, match="made by a splitter's messages"):
         type(messages)()
+
+
+def test_heads_and_tails_may_differ_from_frame_to_frame() -> None:
+    """As in netstrings: a decimal length, a colon, the payload, a comma."""
+    frames = b"2:hi,0:,11:eleven long,"
+    ends = [5, 8, len(frames)]
+    form = Form(lambda data, start, end: (data.index(b":", start) + 1, end - 1), BYTES)
+    messages = messages_of_form("peer", frames, 0, ends, form)
+    assert [message.payload for message in messages] == [b"hi", b"", b"eleven long"]
+    assert [message.value for message in messages.one_by_one()] == [b"hi", b"", b"eleven long"]
+    assert b"".join(message.frame for message in messages) == frames
 
 
 @pytest.mark.skipif("lines" not in COMPILED, reason="nothing compiled")
