@@ -1,7 +1,7 @@
-"""The doorway: where a peer that has just come waits, if it is not to be read yet.
+"""The doorway: a new peer waits here, if its origin is in debt and it is not to be read yet.
 
-uvloop, and the standard loop of Python 3.10, read a new connection, paused or not. What was read is kept here, one read
-at most, and counts as incoming.
+uvloop, and the standard loop of Python 3.10, read a new connection once, paused or not. Those bytes are kept here, and
+count as incoming.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
 
 class Doorway(asyncio.Protocol):
-    """In the place of `peer`, which is connected, until it is let through."""
+    """Stands as the protocol of a connection in the place of `peer`, until that is let through."""
 
     def __init__(self, peer: Peer) -> None:
         self.held = b""
-        """What was read."""
+        """Bytes that were read."""
         self._peer = peer
         peer.link.read_for(self)
 
     def let_through(self) -> None:
-        """Have the peer hear what it sent, as if it came now."""
+        """Put the peer in its place, and pass on what it sent as if that came now."""
         self._peer.link.read_for(self._peer)
         held, self.held = self.held, b""
         if held:
@@ -33,7 +33,7 @@ class Doorway(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         if self._peer.reason is not None:
-            return  # closing: read on, but hear nothing
+            return  # closing: it is read on, but nothing is passed on
         self.held += data
         self._peer.link.resume_reading()  # the loop of Python 3.10 reads on, and believes that it is paused
         self._peer.link.pause_reading()

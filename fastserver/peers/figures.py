@@ -1,4 +1,4 @@
-"""Figures: what is counted of a peer, alone or added up."""
+"""Figures: the counters of one peer, or of many added up."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Counts:
     messages_in: int = 0
     bytes_in: int = 0
     offered_messages: int = 0
-    """Messages of others that flushes brought to it."""
+    """Messages of others that flushes brought to the peer."""
     offered_bytes: int = 0
     messages_out: int = 0
     """Messages of which the kernel took the last byte."""
@@ -25,7 +25,7 @@ class Counts:
     dropped_messages: int = 0
     dropped_bytes: int = 0
     waiting_messages: int = 0
-    """Messages it sent that wait for an async handler."""
+    """Messages the peer sent that wait for an async handler."""
     waiting_bytes: int = 0
     skipped_messages: int = 0
     """Messages it sent that went no further, since their text is not UTF-8 (`invalid_text`)."""
@@ -40,7 +40,7 @@ _counters: Callable[[Counts], tuple[int, ...]] = attrgetter(*[one.name for one i
 
 @dataclass(frozen=True, kw_only=True)
 class Figures(Counts):
-    """What is known of a peer at one moment. Times are seconds since the epoch."""
+    """The state of one peer at one moment, and its counters. Times are seconds since the epoch."""
 
     id: int
     address: str
@@ -52,5 +52,5 @@ class Figures(Counts):
     last_message_at: float | None
 
     def fields(self) -> dict[str, Any]:
-        """All of them by name."""
+        """All figures by name."""
         return dict(vars(self))

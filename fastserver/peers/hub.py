@@ -1,4 +1,4 @@
-"""The hub: what all peers of one server share, and what they need of the parts above them. The server assembles it.
+"""The hub: all that the peers of one server share, and need of the parts above them. The server assembles it.
 
 A peer knows no part above it. Each has its role here, as a protocol or a callable; `P` is the class of the peers.
 """
@@ -52,7 +52,7 @@ class Rate(Protocol):
 
 
 class Inbox(Protocol):
-    """What one peer sent and async handlers have not handled yet."""
+    """Holds what one peer sent until async handlers have handled it."""
 
     messages: int
     bytes: int
@@ -88,7 +88,7 @@ class Pacer(Protocol[P_contra]):
 
 @dataclass(kw_only=True, eq=False, slots=True)
 class Hub(Generic[P]):
-    """What all peers of one server share."""
+    """Shared by all peers of one server."""
 
     config: Config
     clock: Clock
@@ -104,7 +104,7 @@ class Hub(Generic[P]):
     frame: Callable[[Any], bytes]
     """Puts a value into wire form. Raises `TypeError` or `ValueError` for what cannot be a message."""
     frame_packed: Callable[[bytes], bytes]
-    """The same for a payload."""
+    """Puts a payload into wire form. Raises as `frame` does."""
     ext_hook: Callable[[int, bytes], Any] | None
     """Makes values of msgpack's extension types."""
     call_threadsafe: Callable[..., None]

@@ -1,7 +1,8 @@
-"""Listening: what a channel's peers hear, heard within the server's own process.
+"""Listening: a channel's messages, received within the server's own process.
 
-A peer that is no connection hears the channel, so the rules are those of peers: what is not taken waits, `max_pending`
-at most, and beyond it `slow_consumer` says what happens. Its link is a pipe that holds `ROOM` bytes, as a kernel would.
+A peer that is no connection is a member of the channel, so the rules are those of peers: what is not taken waits, up to
+`max_pending`, and beyond it `slow_consumer` says what happens. Its transport is a pipe that holds `ROOM` bytes, as a
+kernel would.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from fastserver.peers.hub import Hub
 
 ROOM: Final = 64 * 1024
-"""Bytes in the pipe from which on its peer is behind."""
+"""Bytes in the pipe beyond which its peer is behind."""
 
 
 class Pipe(asyncio.Transport):
@@ -35,7 +36,7 @@ class Pipe(asyncio.Transport):
     def __init__(self, peer: Peer) -> None:
         super().__init__()
         self.more = asyncio.Event()
-        """There is something to take, or the end."""
+        """Set when there is something to take, or the end."""
         self._peer = peer
         self._parts: deque[bytes] = deque()
         self._size = 0
@@ -43,7 +44,7 @@ class Pipe(asyncio.Transport):
         self._closing = False
 
     def take(self) -> bytes | None:
-        """What was written next; None if there is nothing."""
+        """Take the oldest bytes that were written; None if there are none."""
         if not self._parts:
             self.more.clear()
             return None
@@ -53,7 +54,7 @@ class Pipe(asyncio.Transport):
         return part
 
     def widen(self) -> None:
-        """Have room for everything that is pending."""
+        """Have room for everything pending."""
         self._room = float("inf")
         self._go_on()
 
@@ -145,11 +146,11 @@ class Listening:
         self.close()
 
     def figures(self) -> Figures:
-        """What it was offered, took and missed."""
+        """Its figures: what it was offered, took and missed."""
         return self._peer.figures()
 
     def close(self) -> None:
-        """Hear nothing more; what waits is dropped."""
+        """Receive nothing more; what waits is dropped."""
         self._messages = iter(())
         if not self._pipe.is_closing():
             self._peer.abort(CloseReason.EOF)

@@ -1,4 +1,4 @@
-"""The peer map: who is connected, and the figures of the newest that were."""
+"""The peer map: the peers that are connected, and the figures of the newest that were."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class PeerMap:
         return len(self._peers)
 
     def __iter__(self) -> Iterator[Peer]:
-        return iter(list(self._peers.values()))  # while some come and go, too
+        return iter(list(self._peers.values()))  # peers may come and go meanwhile
 
     def __getitem__(self, id: int) -> Peer:
         return self._peers[id]

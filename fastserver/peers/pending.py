@@ -1,4 +1,4 @@
-"""What is pending for a peer when its connection ends: it is written after all, or dropped."""
+"""The end of what is pending for a peer whose connection ends: it is written after all, or dropped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Owed(Account, Protocol):
-    """A peer for which something may be pending."""
+    """A peer, as far as that depends on it."""
 
     hub: Hub[Any]
 

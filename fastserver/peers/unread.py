@@ -1,6 +1,5 @@
-"""Unread peers: those that ended their stream, and those that are not read for now. The loop says nothing of what
-becomes of them, so the system is asked once a second whether their connections still are, about many with one call.
-Who is read costs nothing.
+"""Unread peers: peers that ended their stream, and peers whose reading is paused. The loop does not tell when their
+connections break, so the system is asked once a second, about many with one call. Peers that are read cost nothing.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from fastserver.fanout.pause import Pause
 from fastserver.peers.link import Link
 
 AT_ONCE: Final = 250
-"""Peers asked about without letting the loop do anything else: 0.2 ms."""
+"""Peers asked about in one turn of the loop: 0.2 ms."""
 
 INTERVAL: Final = 1.0
 """Seconds after which they are asked about again."""
 
 
 class Peer(Protocol):
-    """A peer, as far as it matters here."""
+    """A peer, as far as its watch depends on it."""
 
     @property
     def address(self) -> str: ...
@@ -46,13 +45,13 @@ class Peer(Protocol):
 
 
 class Unread:
-    """The unread peers of one server, as far as they have a descriptor. One whose connection is gone is read to its
-    end; where its origin is over its rate, it waits for that first.
+    """Watches the unread peers of one server that have a descriptor. A peer whose connection is gone is read to its
+    end; if its origin is over its rate, it waits for that first.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.over: set[Peer] = set()
-        """Those whose connection is gone, but for what they had sent before."""
+        """Peers whose connection is gone, but for what they had sent before."""
         self._clock = clock
         self._peers: dict[int, Peer] = {}
         self._looking = False

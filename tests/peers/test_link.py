@@ -16,6 +16,8 @@ import uvloop
 
 from fastserver import CloseReason, Config, Message, Peer, Server
 from fastserver.peers.figures import Figures
+from fastserver.peers.socketlink import Sockets
+from fastserver.peers.transportlink import TransportLink
 
 DEADLINE = 30
 Main = Callable[["Scene"], Coroutine[Any, Any, None]]
@@ -138,6 +140,14 @@ def run(request: pytest.FixtureRequest, loop: Any, stack: ExitStack, tmp_path: P
     return Run(loop, stack, tmp_path / "feed" if request.param == "unix" else None)
 
 
+@pytest.fixture(params=["socket", "transport"])
+def run_any(request: pytest.FixtureRequest, run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a scene with either kind of link. Only a socket keeps what was sent before a write that fails."""
+    if request.param == "transport":
+        monkeypatch.setattr(Sockets, "link", lambda _, owner, transport: TransportLink(owner, transport))
+    return run
+
+
 @pytest.fixture
 def run_tcp(loop: Any, stack: ExitStack) -> Run:
     return Run(loop, stack, None)
@@ -258,7 +268,7 @@ def lingering(scene: Scene) -> list[str]:
     return [queues for queues in left if int(queues.partition(":")[0], 16)]
 
 
-def test_an_end_after_whole_messages_is_no_reset(run: Run) -> None:
+def test_an_end_after_whole_messages_is_no_reset(run_any: Run) -> None:
     async def main(scene: Scene) -> None:
         reader = await scene.connect()
         (peer,) = scene.server.peers
@@ -272,10 +282,10 @@ def test_an_end_after_whole_messages_is_no_reset(run: Run) -> None:
         await until(lambda: bool(scene.left))
         assert scene.left[0].messages_out == 100
 
-    run(main)
+    run_any(main)
 
 
-def test_one_that_ended_its_stream_is_not_let_go_before_it_has_taken_everything(run: Run) -> None:
+def test_one_that_ended_its_stream_is_not_let_go_before_it_has_taken_everything(run_any: Run) -> None:
     async def main(scene: Scene) -> None:
         reader = await scene.connect(receive_buffer=4096)
         (peer,) = scene.server.peers
@@ -294,11 +304,11 @@ def test_one_that_ended_its_stream_is_not_let_go_before_it_has_taken_everything(
         assert scene.left[0].bytes_out == len(data)
         assert scene.left[0].dropped_messages == 0
 
-    run(main)
+    run_any(main)
 
 
 @pytest.mark.parametrize("policy", ["disconnect", "drop-oldest", "drop-newest", "latest", "block"])
-def test_the_books_are_right_for_one_that_takes_late(run: Run, policy: str) -> None:
+def test_the_books_are_right_for_one_that_takes_late(run_any: Run, policy: str) -> None:
     async def main(scene: Scene) -> None:
         reader = await scene.connect(receive_buffer=4096)
         (peer,) = scene.server.peers
@@ -319,10 +329,10 @@ def test_the_books_are_right_for_one_that_takes_late(run: Run, policy: str) -> N
         assert peer.figures().messages_out == expected // 10_000
         assert peer.figures().dropped_messages == 0
 
-    run(main, slow_consumer=policy)
+    run_any(main, slow_consumer=policy)
 
 
-def test_ends_of_a_connection_that_is_gone_raise_nothing(run: Run) -> None:
+def test_ends_of_a_connection_that_is_gone_raise_nothing(run_any: Run) -> None:
     async def main(scene: Scene) -> None:
         socks = [await scene.connect() for _ in range(4)]
         stuck = await scene.connect(receive_buffer=4096)
@@ -343,10 +353,10 @@ def test_ends_of_a_connection_that_is_gone_raise_nothing(run: Run) -> None:
         for figures in scene.left:
             assert figures.offered_messages == figures.messages_out + figures.dropped_messages
 
-    run(main)
+    run_any(main)
 
 
-def test_one_that_closed_unread_is_not_waited_for(run: Run) -> None:
+def test_one_that_closed_unread_is_not_waited_for(run_any: Run) -> None:
     async def main(scene: Scene) -> None:
         witness, gone = await scene.connect(), await scene.connect()
         peer = list(scene.server.peers)[1]
@@ -359,7 +369,7 @@ def test_one_that_closed_unread_is_not_waited_for(run: Run) -> None:
         peer.close(within=2 * DEADLINE)
         await until(lambda: bool(scene.left))
 
-    run(main)
+    run_any(main)
 
 
 def test_the_kernel_holds_no_more_than_the_send_buffer(run: Run) -> None:
