@@ -1,7 +1,7 @@
 """The books of a peer: how much it was offered, how much is pending, and how much was dropped; messages and bytes.
 
-Delivered is not counted but follows: offered less pending less dropped. Offered are the differences that its
-memberships give, and what is booked past them here; so the books of a peer that keeps up cost nothing.
+Deliveries are not counted but follow: offered less pending less dropped. Offers are counted by the memberships; only
+what is in none of them is booked here, so the books of a peer that keeps up cost nothing.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ class Past:
         """Messages dropped because the peer was too far behind."""
 
     def offer(self, messages: int, size: int) -> None:
-        """That much was offered."""
+        """Book more as offered."""
         self.offered = (self.offered[0] + messages, self.offered[1] + size)
 
     def drop(self, messages: int, size: int) -> None:
-        """That much of what was offered will not be delivered."""
+        """Book more of what was offered as dropped."""
         self.dropped = (self.dropped[0] + messages, self.dropped[1] + size)
 
     def skip(self, messages: int, size: int) -> None:
-        """That much of what was offered will not be delivered, since the peer is too far behind."""
+        """Book more of what was offered as dropped, since the peer is too far behind."""
         self.skipped += messages
         self.drop(messages, size)
 
     def lose(self, messages: int, size: int) -> None:
-        """That much was offered and will not be delivered. Both or none are booked, also where memory runs out."""
+        """Book more as offered and as dropped: both or none, also where memory runs out."""
         dropped = (self.dropped[0] + messages, self.dropped[1] + size)
         self.offer(messages, size)
         self.dropped = dropped

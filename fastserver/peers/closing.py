@@ -100,12 +100,11 @@ def lost(peer: Connection, exc: Exception | None) -> None:
         happen(peer, Event.LOST, CloseReason.INTERNAL_ERROR)
 
 
-def is_reset(peer: Connection, error: int | None = None) -> bool:
-    """Whether that error of a read or write (the link's, if None) means that the stream of `peer` was cut. EPIPE comes
-    after its end of stream, and to a Unix socket nothing that was sent is lost (tcp_reset of Linux, unix(7)).
+def is_reset(peer: Connection) -> bool:
+    """Whether the error of its link means that the stream of `peer` was cut. EPIPE comes after the end of the stream,
+    and over a Unix socket nothing that was sent is lost (tcp_reset of Linux, unix(7)).
     """
-    error = peer.link.error if error is None else error
-    return error not in (0, errno.EPIPE, errno.ENOTCONN) and not peer.is_unix
+    return peer.link.error not in (0, errno.EPIPE, errno.ENOTCONN) and not peer.is_unix
 
 
 def undelivered(peer: Connection) -> int:

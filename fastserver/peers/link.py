@@ -54,7 +54,7 @@ NOBODY: Final = _Nobody()
 
 
 class Given:
-    """What a link was given last: `parts`, how many messages are in them, and how many bytes at their end are `unsent`.
+    """The last that a link was given: `parts`, how many messages are in them, how many bytes at their end are `unsent`.
     Once there is one, to write needs no memory.
     """
 
@@ -89,7 +89,7 @@ class Link:
 
     @property
     def held(self) -> Sequence[Part]:
-        """What it was given last and has not passed on whole."""
+        """The parts that it was given last and has not passed on whole."""
         return () if self._given is None else self._given.parts
 
     @property
@@ -112,7 +112,7 @@ class Link:
         raise NotImplementedError
 
     def hold(self, parts: Sequence[Part], messages: int) -> None:
-        """What it holds is the end of `parts`, with so many messages in them: their beginning was sent beneath it."""
+        """Take what is held for the end of `parts`, with so many messages: their beginning was sent beneath it."""
         if self._given is not None:
             self._given.parts, self._given.messages = parts, messages
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Peer(Reading, asyncio.Protocol):
-    """One connection. Your own data goes into `data`; `send`, `close`, `join` and `leave` act on it."""
+    """A connection. Your own data goes into `data`; `send`, `close`, `join` and `leave` act on it."""
 
     __slots__ = ("__weakref__", "data", "deadline", "memberships", "origin", "outbox", "past", "role")
 

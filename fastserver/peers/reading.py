@@ -24,7 +24,7 @@ FULL_READ: Final = READ_SIZE
 
 
 class Reading:
-    """What a peer sends: counted, cut into messages, passed on, and slowed down where others cannot follow."""
+    """Counts what a peer sends, cuts it into messages, passes them on, and pauses where others cannot follow."""
 
     __slots__ = (
         "_clock",
@@ -73,7 +73,7 @@ class Reading:
         self.last_message: float | None = None
         """Loop time of its last read that completed a message, seconds."""
         self.hub = hub
-        """What it shares with the other peers of its server."""
+        """Shared with the other peers of its server."""
         self._tick: Tick = hub.flush
         self._paused: int = Pause.NONE
         # While it is read, how much `read_time` is behind the loop's, seconds; while it is not, where that stands.
@@ -130,7 +130,7 @@ class Reading:
                 self.hub.pacing.deliver(self)
 
     def began(self) -> None:
-        """It is there since now."""
+        """Count the age of the connection from now."""
         self._since = self.hub.clock.time()
 
     # When it is not read.
@@ -182,7 +182,7 @@ class Reading:
             self.link.pause_reading()
 
     def resume_reading(self, cause: int) -> None:
-        """`cause` is over. A peer that is closing is read on at any rate: what it sends is thrown away."""
+        """Read it again, if `cause` was the last. If it is closing it is read anyway, and what it sends thrown away."""
         if self._paused and not self._paused & ~cause:
             if not self.ended:
                 self.hub.unread.remove(self)
@@ -202,7 +202,7 @@ class Reading:
         raise NotImplementedError
 
     def _brake(self, size: int, messages: int) -> None:
-        """It was read, `size` bytes that completed so many messages, and there may be cause to read it no further."""
+        """Pause its reading, if there is cause: `size` bytes were read that completed so many messages."""
         if size >= READ_SIZE:
             self.hub.flush.rest(self)
         for brake in tuple(self.hub.flush.brakes):
@@ -236,7 +236,7 @@ class Reading:
         return messages
 
     def _frame_error(self, error: FrameError) -> None:
-        """It sent what is no frame."""
+        """Pass on the messages before an invalid one, and close the connection."""
         self.deliver_held()
         self._received(error.frames, error.count)
         if self.splitter.skipped:

@@ -14,17 +14,17 @@ class Stage(IntEnum):
     """How far a connection is from its end. From `DEAF` on there is a reason, and what it sends is thrown away."""
 
     OPEN = 0
-    """It sends and receives."""
+    """The peer sends and receives."""
     HALF_CLOSED = 1
-    """Its stream has ended. It still receives."""
+    """Its stream has ended; the peer still receives."""
     READ_ONLY = 2
-    """A write failed. What it sent before is read to its end; it receives nothing more."""
+    """A write failed. The peer is read to the end of its stream, and receives nothing more."""
     DEAF = 3
-    """It is to be closed, but not yet. It still receives."""
+    """The connection is to be closed, but not yet. The peer still receives."""
     DRAINING = 4
-    """It is offered nothing more, and takes what is pending."""
+    """The peer is offered nothing more, and takes what is pending."""
     FINISHED = 5
-    """It has taken everything, and our half of the connection has ended. The end of its own half is awaited."""
+    """The peer has taken everything, and our half of the connection has ended. The end of its own half is awaited."""
     CUT = 6
     """The transport is closing, and will say that the connection is lost."""
     CLOSED = 7
@@ -36,18 +36,18 @@ OFFERED: Final = (Stage.OPEN, Stage.HALF_CLOSED, Stage.DEAF)
 
 
 class Event(Enum):
-    """What may happen to a connection."""
+    """The things that may happen to a connection."""
 
     CLOSE = auto()
-    """It is to end without loss."""
+    """The connection is to end without loss."""
     CUT_OFF = auto()
-    """It is to end with a last word, without what its link was not given."""
+    """The connection is to end with a last word, without what its link was not given."""
     TURN_AWAY = auto()
-    """It was not let in, and is told why."""
+    """The peer was not let in, and is told why."""
     ABORT = auto()
-    """It is to end at once."""
+    """The connection is to end at once."""
     DEAFEN = auto()
-    """It is to end soon, and nothing more it sends is to be passed on."""
+    """The connection is to end soon, and nothing more that the peer sends is to be passed on."""
     ENDED = auto()
     """Its stream has ended."""
     EMPTIED = auto()
@@ -61,7 +61,7 @@ class Event(Enum):
 
 
 class Do(Enum):
-    """What is done on the way (see closing.py)."""
+    """The things done on the way (see closing.py)."""
 
     DEAFEN = auto()
     """Read it on, whatever it was not read for."""
