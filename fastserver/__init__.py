@@ -5,7 +5,6 @@ import typing
 from fastserver import compiled as compiled  # first: it decides how the others are found
 from fastserver.config.config import Config
 from fastserver.errors import CloseReason, ConfigError, FastserverError, FrameError, ListenError
-from fastserver.fanout.channel import Channel
 from fastserver.peers.figures import Figures
 from fastserver.peers.peer import Peer
 from fastserver.server import Server
@@ -15,12 +14,16 @@ if typing.TYPE_CHECKING:
 
     from fastserver.client.blocking import BlockingClient
     from fastserver.client.client import Client
+    from fastserver.fanout.channel import Channel as _Channel
     from fastserver.framing import Message as _Message
 
     _P = TypeVar("_P", default=Peer)
     Message = _Message[_P]
     """A message as handlers get it, from a `Peer` where nothing else is said."""
+    Channel = _Channel[_P]
+    """A channel, whose peers are a `Peer` each where nothing else is said."""
 else:
+    from fastserver.fanout.channel import Channel
     from fastserver.framing import Message
 
 __all__ = [

@@ -32,7 +32,7 @@ from fastserver.listeners.listeners import Listeners
 from fastserver.listeners.options import accepted
 from fastserver.log.log import Log
 from fastserver.peers.hub import Hub
-from fastserver.peers.listening import Pipe
+from fastserver.peers.listening import Listening, Pipe
 from fastserver.peers.peer import Peer
 from fastserver.peers.peermap import PeerMap
 from fastserver.peers.report import report, stopped
@@ -64,9 +64,9 @@ class Server(Decorators):
         self.clock = clock = Clock()
         self.log = log = Log(config.log_messages, clock)
         self.peers = peers = PeerMap()
-        self.everyone = Channel("", self)
+        self.everyone: Channel[Peer] = Channel("", self)
         """The channel that every receiving peer is in."""
-        self.channels = Channels(self)
+        self.channels: Channels[Peer] = Channels(self, self.everyone)
         """The other channels by name, as long as someone is in them or holds them; looking makes none."""
         self.framing = FRAMINGS[config.mode]
         self.framer = self.splitter()
@@ -255,7 +255,7 @@ class Server(Decorators):
 
     # Channels and messages.
 
-    def channel(self, name: str) -> Channel:
+    def channel(self, name: str) -> Channel[Peer]:
         """The channel of that name. It lasts while someone is in it, or holds it."""
         return self.channels.make(name)
 
@@ -305,10 +305,11 @@ class Server(Decorators):
             peer.address = f"unix:{listener.path}"
         return peer
 
-    def check_runs(self) -> None:
-        """Raises RuntimeError unless it was started and is not being stopped."""
+    def listen(self, channel: Channel[Peer]) -> Listening:
+        """Listen to `channel` within this process. Raises RuntimeError unless the server runs."""
         if not self._started or self._drain.begun:
             raise RuntimeError("the server is stopping" if self._started else "the server has not started")
+        return Listening(self.hub, channel)
 
     def _check_new(self) -> None:
         if self._started:

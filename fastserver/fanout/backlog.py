@@ -14,10 +14,9 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
-    from fastserver.fanout.batch import Member
     from fastserver.framing.framing import Splitter
 
 SEGMENT: Final = 64 * 1024
@@ -199,6 +198,17 @@ class Link:
         self.next: Link | None = None
 
 
+class Waiting(Protocol):
+    """A member of a channel, as far as the backlog depends on it."""
+
+    @property
+    def channel(self) -> Any: ...
+
+    @property
+    def cursor(self) -> Cursor | None:
+        """How far it has got; None if nothing waits for it."""
+
+
 class Cursor:
     """How far `member`, which is behind, has got in its channel; what lies past it is pending, but for its own frames.
 
@@ -218,7 +228,7 @@ class Cursor:
         "until",
     )
 
-    def __init__(self, member: Member, link: Link, position: int, messages: int) -> None:
+    def __init__(self, member: Waiting, link: Link, position: int, messages: int) -> None:
         self.member = member
         self._link: Link | None = link
         # Once it has an end: the segments up to there, the next one last. The chain would keep alive all that comes

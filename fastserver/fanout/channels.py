@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterator, Mapping
+from typing import Protocol, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from fastserver.fanout.channel import Channel
-
-if TYPE_CHECKING:
-    from fastserver.peers.peer import Peer
-    from fastserver.server import Server
+from fastserver.fanout.batch import Member
+from fastserver.fanout.channel import Channel, Circle
 
 
-class Channels(Mapping[str, Channel]):
-    """The channels there are: someone is in them, or holds them. Iterating gives the names of the moment it began."""
+class Joined(Protocol):
+    """A peer, as far as its channels depend on it."""
 
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self._channels: WeakValueDictionary[str, Channel] = WeakValueDictionary()
-        self._left: WeakKeyDictionary[Peer, list[Channel]] = WeakKeyDictionary()
+    @property
+    def members(self) -> Collection[Member]: ...
 
-    def __getitem__(self, name: str) -> Channel:
+
+P = TypeVar("P", bound=Joined)
+
+
+class Channels(Mapping[str, Channel[P]]):
+    """The channels there are: someone is in them, or holds them. Iterating gives the names of the moment it began.
+
+    `everyone`, the channel that every receiving peer is in, is none of them.
+    """
+
+    def __init__(self, circle: Circle, everyone: Channel[P]) -> None:
+        self._circle = circle
+        self._everyone = everyone
+        self._channels: WeakValueDictionary[str, Channel[P]] = WeakValueDictionary()
+        self._left: WeakKeyDictionary[P, list[Channel[P]]] = WeakKeyDictionary()
+
+    def __getitem__(self, name: str) -> Channel[P]:
         return self._channels[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -30,22 +41,21 @@ class Channels(Mapping[str, Channel]):
     def __len__(self) -> int:
         return len(self._channels)
 
-    def make(self, name: str) -> Channel:
+    def make(self, name: str) -> Channel[P]:
         """The channel of that name, a new one if there is none."""
         channel = self._channels.get(name)
         if channel is None:
             if not isinstance(name, str):
                 raise TypeError(f"the name of a channel is text, not {type(name).__name__}")
-            channel = self._channels[name] = Channel(name, self._server)
+            channel = self._channels[name] = Channel(name, self._circle)
         return channel
 
-    def of(self, peer: Peer) -> list[Channel]:
+    def of(self, peer: P) -> list[Channel[P]]:
         """Those that `peer` is in, or was in when its connection ended, in the order in which it joined them."""
-        everyone = self._server.everyone
-        joined = [one.channel for one in peer.members if one.channel.serves and one.channel is not everyone]
+        joined = [one.channel for one in peer.members if one.channel.serves and one.channel is not self._everyone]
         return [*self._left.get(peer, ()), *joined]
 
-    def leave_all(self, peer: Peer) -> None:
+    def leave_all(self, peer: P) -> None:
         """`peer` leaves all that it is in, since its connection ends."""
         channels = self.of(peer)
         if channels:

@@ -32,11 +32,9 @@ from fastserver.fanout.tick import Tick
 if TYPE_CHECKING:
     from fastserver.fanout.backlog import Part
     from fastserver.fanout.channel import Channel
+    from fastserver.fanout.governors import Memory, Pacing, Policy
+    from fastserver.fanout.receiver import Receiver
     from fastserver.framing.framing import Splitter
-    from fastserver.limits.memory import Memory
-    from fastserver.limits.pacing import Pacing
-    from fastserver.limits.slowconsumer import SlowConsumers
-    from fastserver.peers.peer import Peer
 
 SHARE: Final = 2
 """A message is large if it is larger than the limit divided by this: it may be pending beside as much as the limit."""
@@ -51,8 +49,8 @@ class Flush(Tick):
 
     __slots__ = ("_check_at", "_max_pending", "_memory", "_policy", "_splitter", "pacing")
 
-    pacing: Pacing
-    _policy: SlowConsumers
+    pacing: Pacing[Any]
+    _policy: Policy[Any]
     _memory: Memory
 
     def __init__(self, max_pending: int, splitter: Callable[[], Splitter], interval: float | None = None) -> None:
@@ -65,7 +63,7 @@ class Flush(Tick):
         # what is flushed.
         self._check_at = 0
 
-    def govern(self, *, policy: SlowConsumers, memory: Memory, pacing: Pacing) -> None:
+    def govern(self, *, policy: Policy[Any], memory: Memory, pacing: Pacing[Any]) -> None:
         """Have `policy` deal with peers that are over their limit, `memory` limit what is held for all, and `pacing`
         slow senders. To be called before anything is published.
         """
@@ -80,7 +78,7 @@ class Flush(Tick):
         """Bytes that were published since the last flush."""
         return sum([channel.size for channel in self._dirty])
 
-    def refill(self, peer: Peer) -> None:
+    def refill(self, peer: Receiver) -> None:
         """`peer`'s link is empty again: give it what it has not had, until it stalls or has caught up."""
         if peer not in self.behind:
             return
@@ -91,7 +89,7 @@ class Flush(Tick):
             peer.write_failed()
             raise
 
-    def _refill(self, peer: Peer) -> None:
+    def _refill(self, peer: Receiver) -> None:
         while (taken := self._policy.take(peer)) is not None:
             peer.link.write(*taken)
             if peer.link.error:
@@ -121,13 +119,13 @@ class Flush(Tick):
                 self._dirty.remove(channel)
             raise
 
-    def take(self, peer: Peer) -> tuple[Sequence[Part], int] | None:
+    def take(self, peer: Receiver) -> tuple[Sequence[Part], int] | None:
         """What `peer`, which is behind, is to receive next, in order, with the number of messages in it; None at the
         end.
         """
         return None if peer.outbox is None else peer.outbox.take()
 
-    def drop_oldest(self, peer: Peer, most: int) -> None:
+    def drop_oldest(self, peer: Receiver, most: int) -> None:
         """Have `peer` skip what it has waited for longest, until no more than `most` bytes are pending, or what a
         single message may have. What its link holds already, it gets.
         """
@@ -137,51 +135,51 @@ class Flush(Tick):
             if not size or not self._allowance(peer):
                 break
 
-    def keep_newest(self, peer: Peer) -> None:
+    def keep_newest(self, peer: Receiver) -> None:
         """Have `peer` skip all that its link does not hold, but for the newest message."""
         if peer.outbox is not None:
             peer.skip(*peer.outbox.keep_newest())
 
-    def look_at(self, peer: Peer) -> None:
+    def look_at(self, peer: Receiver) -> None:
         """Look at `peer`, which is behind, before it can be over its limit."""
         self._look_at(peer, peer.pending_bytes)
 
-    def _look_at(self, peer: Peer, pending: int) -> None:
+    def _look_at(self, peer: Receiver, pending: int) -> None:
         self._check_at = min(self._check_at, self._flushed - self._beyond(peer, pending))
 
-    def _beyond(self, peer: Peer, pending: int) -> int:
+    def _beyond(self, peer: Receiver, pending: int) -> int:
         """Bytes by which `peer`, for whom so many are pending, is over the limit; how many it may still get, negative,
         if it is not.
         """
         beyond = pending - self._max_pending
         return beyond - self._allowance(peer) if beyond > 0 else beyond
 
-    def _allowance(self, peer: Peer) -> int:
+    def _allowance(self, peer: Receiver) -> int:
         """Bytes that `peer` may be behind beyond the limit: one message, however large, may always be pending whole."""
         if self._largest <= self._max_pending // SHARE:
             return 0
         largest = peer.largest_pending()
         return largest if largest > self._max_pending // SHARE else 0
 
-    def forget(self, peer: Peer) -> None:
+    def forget(self, peer: Receiver) -> None:
         """`peer` is behind no more, or is offered nothing more."""
         self.behind.discard(peer)
         self.pacing.forget(peer)
 
-    def _write_parts(self, peer: Peer, parts: Sequence[Part]) -> None:
+    def _write_parts(self, peer: Receiver, parts: Sequence[Part]) -> None:
         peer.link.write(parts)
         if peer.link.error:
             self._broken.append(peer)
         elif peer.link.stuck:
             self._stalled.append(peer)
 
-    def _write_failed(self, peer: Peer, error: int) -> None:
+    def _write_failed(self, peer: Receiver, error: int) -> None:
         peer.link.error = error
         self._broken.append(peer)
 
     def _write_several(self, batches: list[Batch]) -> None:
         try:
-            heard: dict[Peer, list[tuple[Batch, Member]]] = {}
+            heard: dict[Receiver, list[tuple[Batch, Member]]] = {}
             # Peers that hear the same batches, and sent none of it, share what they get.
             shared: dict[tuple[int, ...], Sequence[Part]] = {}
             for batch in batches:
@@ -229,7 +227,7 @@ class Flush(Tick):
         finally:
             channel.discard()
 
-    def _fail(self, peer: Peer, error: BaseException) -> None:
+    def _fail(self, peer: Receiver, error: BaseException) -> None:
         self._note(error)
         self._condemn(peer)
         try:
@@ -238,7 +236,7 @@ class Flush(Tick):
             self._note(another)
 
     @staticmethod
-    def _condemn(peer: Peer) -> None:
+    def _condemn(peer: Receiver) -> None:
         """Have nothing more written to `peer`. What it has got may end anywhere."""
         peer.link.error = peer.link.error or errno.ENOMEM
 
@@ -270,7 +268,7 @@ class Flush(Tick):
         if self._flushed > self._check_at:
             self._check()
 
-    def _fall_behind(self, peer: Peer, flushed: dict[Any, Batch]) -> None:
+    def _fall_behind(self, peer: Receiver, flushed: dict[Any, Batch]) -> None:
         hears = _hears(peer, flushed)
         parts, messages = merged(hears)
         self.behind.add(peer)
@@ -286,7 +284,7 @@ class Flush(Tick):
             self._check_at = self._flushed + self._max_pending
         self.look_at(peer)
 
-    def _drop_broken(self, peer: Peer, flushed: dict[Any, Batch]) -> None:
+    def _drop_broken(self, peer: Receiver, flushed: dict[Any, Batch]) -> None:
         try:
             if peer not in self.behind:
                 peer.link.drop()
@@ -304,7 +302,7 @@ class Flush(Tick):
                 self._note(error)
                 peer.abort(CloseReason.INTERNAL_ERROR)
 
-    def _check_peer(self, peer: Peer) -> None:
+    def _check_peer(self, peer: Receiver) -> None:
         pending = peer.pending_bytes
         if self._beyond(peer, pending) > 0:
             self._policy.meet(peer)
@@ -315,7 +313,7 @@ class Flush(Tick):
             self._look_at(peer, pending)
 
 
-def _hears(peer: Peer, flushed: dict[Any, Batch]) -> list[tuple[Batch, Member]]:
+def _hears(peer: Receiver, flushed: dict[Any, Batch]) -> list[tuple[Batch, Member]]:
     """Which of the batches `flushed`, by channel, were written to `peer`, which keeps up, and as which member."""
     members = peer.members
     if len(members) > len(flushed):

@@ -94,8 +94,8 @@ class Hub(Generic[P]):
     clock: Clock
     log: Log
     flush: Flush
-    channels: Channels
-    everyone: Channel
+    channels: Channels[Any]
+    everyone: Channel[P]
     """The channel that every receiving peer is in."""
     sockets: Sockets
     framing: Framing

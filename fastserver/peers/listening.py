@@ -107,7 +107,7 @@ class Listening:
     too slow.
     """
 
-    def __init__(self, hub: Hub[Peer], channel: Channel) -> None:
+    def __init__(self, hub: Hub[Peer], channel: Channel[Peer]) -> None:
         peer = Peer(hub, DISCARD, Role.RECEIVE)
         peer.id = hub.number()
         peer.address = f"listening to {channel.name!r}"

@@ -84,11 +84,11 @@ class Peer(Reading, asyncio.Protocol):
         self.hub.call_threadsafe(self._send, self.hub.frame(value))
 
     @property
-    def channels(self) -> list[Channel]:
+    def channels(self) -> list[Channel[Peer]]:
         """The channels that it joined, in that order; those that it was in at its end, once it is closing."""
         return self.hub.channels.of(self)
 
-    def join(self, channel: Channel) -> None:
+    def join(self, channel: Channel[Peer]) -> None:
         """Receive what is broadcast on `channel` from now on; nothing if it does already, is closing, or does not
         receive at all. Raises TypeError for what is no channel, ValueError for one of another server.
         """
@@ -97,7 +97,7 @@ class Peer(Reading, asyncio.Protocol):
             self.hub.flush.run()  # what was broadcast before is not for it
             membership.join(self, channel)
 
-    def leave(self, channel: Channel) -> None:
+    def leave(self, channel: Channel[Peer]) -> None:
         """Receive nothing more of `channel`, but for what was broadcast before; nothing if it is not in it. Raises as
         `join` does.
         """
@@ -240,7 +240,7 @@ class Peer(Reading, asyncio.Protocol):
             return self.memberships.of(channel)
         return self.member if self.member is not None and self.member.channel is channel else None
 
-    def add(self, channel: Channel) -> None:
+    def add(self, channel: Channel[Peer]) -> None:
         membership.join(self, channel)
 
     def tell(self, frame: bytes) -> None:

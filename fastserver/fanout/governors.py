@@ -1,0 +1,48 @@
+"""The parts that decide what fan-out may hold and whom it waits for, as far as it depends on them.
+
+`P` is the class of the peers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from fastserver.fanout.backlog import Part
+
+P_contra = TypeVar("P_contra", contravariant=True)
+
+
+class Policy(Protocol[P_contra]):
+    """Deals with peers that are further behind than their limit."""
+
+    def meet(self, peer: P_contra, /) -> object:
+        """Deal with `peer`, which is over the limit."""
+
+    def take(self, peer: P_contra, /) -> tuple[Sequence[Part], int] | None:
+        """The parts that `peer`, which is behind, is to receive next, and the messages in them; None at the end."""
+
+    def caught_up(self, peer: P_contra, /) -> object:
+        """Know that `peer` is behind no more."""
+
+
+class Pacing(Protocol[P_contra]):
+    """Slows senders to the speed of readers."""
+
+    def watch(self, peer: P_contra, /) -> object:
+        """Wait for `peer`, which is behind and has just taken something."""
+
+    def forget(self, peer: P_contra, /) -> object:
+        """Wait no longer for `peer`."""
+
+
+class Memory(Protocol):
+    """Limits what is held for all peers."""
+
+    @property
+    def limit(self) -> int | None:
+        """Bytes; None if there is no limit."""
+
+    def check(self) -> object:
+        """Add up what is held, and have less held if it is too much."""
