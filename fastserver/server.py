@@ -132,7 +132,6 @@ class Server(Decorators):
             call_threadsafe=self.call_threadsafe,
             connected=self.door.connected,
             received=relay.receive,
-            relay=relay.broadcast,
             half_closed=self.door.half_close,
             disconnected=self._disconnected,
             pacing=self.limits.pacing,

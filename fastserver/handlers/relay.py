@@ -43,7 +43,3 @@ class Relay:
             self._handlers.received(peer, frames, messages)
         else:
             self._flush.publish(self._everyone, None if self._echo else peer.member, frames, messages)
-
-    def broadcast(self, peer: Peer, frames: bytes, start: int, end: int) -> None:
-        """Broadcast one message of `peer`, `frames[start:end]`, as if there were no handlers."""
-        self._flush.relay(self._everyone, None if self._echo else peer.member, frames, start, end)

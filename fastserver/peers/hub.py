@@ -115,8 +115,6 @@ class Hub(Generic[P]):
     """Lets in a peer that was accepted, or refuses it."""
     received: Callable[[P, bytes, int], None]
     """Takes frames (complete, so many messages) that a peer sent, in their turn."""
-    relay: Callable[[P, bytes, int, int], None]
-    """Broadcasts the message that lies from one place to another in frames that a peer sent."""
     half_closed: Callable[[P], None]
     """Is told that a peer ended its stream."""
     disconnected: Callable[[P], None]

@@ -115,7 +115,8 @@ class Peer(Reading, asyncio.Protocol):
 
     def relay(self, frames: bytes, start: int, end: int) -> None:
         """Broadcast one message it sent, `frames[start:end]`, as the server does without a handler."""
-        self.hub.relay(self, frames, start, end)
+        hub = self.hub
+        hub.flush.relay(hub.everyone, None if hub.config.echo else self.member, frames, start, end)
 
     def close(self, reason: CloseReason = CloseReason.KICKED, within: float = CLOSE_TIMEOUT) -> None:
         """End the connection without loss: nothing more that it sends is passed on, and nothing more is offered to it;
