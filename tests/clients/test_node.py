@@ -10,7 +10,7 @@ from typing import Any
 import msgpack
 from conftest import Serve, StartProgram
 from support.child_process import ChildProcess
-from support.requirements import required_program, skip_or_fail
+from support.requirements import required_node_package, required_program
 from support.server_process import ServerProcess
 
 SCRIPT = Path(__file__).with_name("msgpack_stream.js")
@@ -21,21 +21,9 @@ OBJECTS: list[Any] = [
 ]
 
 
-def modules() -> str:
-    """Where npm put the package: FASTSERVER_NODE_MODULES is what was given to `npm install --prefix`."""
-    prefix = os.environ.get("FASTSERVER_NODE_MODULES", "")
-    folder = Path(prefix, "node_modules")
-    if not prefix or not (folder / "@msgpack" / "msgpack").is_dir():
-        skip_or_fail(
-            "the npm package @msgpack/msgpack is not there: "
-            'npm install --prefix "$FASTSERVER_NODE_MODULES" @msgpack/msgpack'
-        )
-    return str(folder)
-
-
 def node(start_program: StartProgram, server: ServerProcess) -> ChildProcess:
     """A peer in Node, connected."""
-    variables = {**os.environ, "NODE_PATH": modules()}
+    variables = {**os.environ, "NODE_PATH": required_node_package("@msgpack/msgpack")}
     before = server.log.count(" connected")
     peer = start_program(required_program("node", "nodejs"), SCRIPT, str(server.port), environment=variables)
     server.wait_for_peers(before + 1)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Serve
-from support.command import COMMAND, environment, prepared, standard_loop
+from support.command import COMMAND, environment, standard_loop
 from support.connection import Connection
 from support.deadline import DEADLINE
 from support.server_process import ServerProcess
@@ -21,7 +21,6 @@ def allowed(descriptors: int) -> tuple[str, ...]:
 
 LIMITED = allowed(128)
 LOOPS = pytest.mark.parametrize("loop", [(), standard_loop()], ids=["uvloop", "asyncio"])
-NO_NULL_DEVICE = prepared("import os; os.devnull = '/no/such/device'")
 
 
 def fill(server: ServerProcess) -> tuple[list[Connection], list[Connection]]:
@@ -116,22 +115,3 @@ def test_too_few_descriptors(tmp_path: Path, loop: tuple[str, ...], limit: int, 
     lines = done.stderr.splitlines()
     assert len(lines) == 1, done.stderr
     assert re.match(r"fastserver: cannot listen.*(file descriptors|too many open files)", lines[0])
-
-
-@LOOPS
-def test_no_null_device(serve: Serve, loop: tuple[str, ...]) -> None:
-    """A bare container or chroot has none; a server with all of its standard streams needs none."""
-    wrapper = prepared("import os; os.devnull = '/no/such/device'; " + ("sys.modules['uvloop'] = None" if loop else ""))
-    server = serve(wrapper=wrapper)
-    server.connect()
-    server.stop()
-
-
-@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&-"])
-def test_no_null_device_nor_standard_streams(serve: Serve, closed: str) -> None:
-    """Nor does one without; no peer's connection takes the place of a stream."""
-    server = serve(wrapper=("sh", "-c", f'exec "$0" "$@" {closed}', *NO_NULL_DEVICE))
-    one, other = server.connect(), server.connect()
-    one.send(b"hello\n")
-    assert other.read_line() == b"hello\n"
-    server.stop()

@@ -6,7 +6,7 @@ import gc
 from types import SimpleNamespace
 from typing import Any, cast
 
-from fastserver.fanout.backlog import SEGMENT, Segment, past
+from fastserver.fanout.backlog import SEGMENT, Segment
 from fastserver.fanout.batch import Batch, Member
 from fastserver.fanout.channel import Channel
 from fastserver.fanout.outbox import Outbox
@@ -144,11 +144,3 @@ def test_a_backlog_of_any_length_is_let_go() -> None:
     del slow
     gc.collect()
     assert _segments() == []
-
-
-def test_past_leaves_out_the_first_bytes_of_some_parts() -> None:
-    parts = [b"abc", memoryview(b"defgh"), b"ij"]
-    for size in range(11):
-        assert b"".join(past(parts, size)) == b"abcdefghij"[size:]
-    assert past(parts, 0)[0] is parts[0]
-    assert past(parts, 10) == []

@@ -628,15 +628,6 @@ def test_sending_from_another_thread(run: Run) -> None:
     run(main())
 
 
-def test_only_run_touches_signals_and_logging(run: Run) -> None:
-    async def main() -> None:
-        before = (list(logging.getLogger("fastserver").handlers), list(logging.getLogger().handlers))
-        async with server():
-            assert (list(logging.getLogger("fastserver").handlers), list(logging.getLogger().handlers)) == before
-
-    run(main())
-
-
 def test_a_server_starts_once(run: Run) -> None:
     async def main() -> None:
         made = server()

@@ -221,3 +221,24 @@ def test_nothing_is_kept_of_those_that_are_gone() -> None:
         peer.abort()
     simulation.loop.tick()
     assert not simulation.server.limits.memory._progress
+
+
+def test_what_is_kept_beside_frames_counts_for_the_limit_of_memory() -> None:
+    """Empty lines said in turn: more is kept beside them than they have, and `max_memory` holds for it."""
+    limit = 1 << 20
+    simulation = Simulation(log_messages=0, max_memory=limit, max_message=1 << 16)
+    stuck = [simulation.connect(0)[0] for _ in range(20)]
+    simulation.connect()
+    most = 0
+    for turn in range(20_000):
+        peer = stuck[turn % 20]
+        if peer.reason is None:
+            peer.data_received(b"\n")
+        simulation.loop.tick()
+        if turn % 100 == 0:
+            kept: dict[int, int] = {}
+            for one in simulation.server.flush.behind:
+                kept |= one.kept()
+            most = max(most, sum(kept.values()))
+    assert most <= limit + limit // 8
+    assert all(peer.reason in (None, CloseReason.MEMORY) for peer in stuck)

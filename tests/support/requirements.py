@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -25,3 +26,11 @@ def skip_or_fail(reason: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def required_node_package(name: str) -> str:
+    """Where npm put that package: FASTSERVER_NODE_MODULES is what was given to `npm install --prefix`."""
+    folder = Path(os.environ.get("FASTSERVER_NODE_MODULES", ""), "node_modules")
+    if not folder.is_absolute() or not (folder / name).is_dir():
+        skip_or_fail(f'the npm package {name} is not there: npm install --prefix "$FASTSERVER_NODE_MODULES" {name}')
+    return str(folder)
