@@ -12,14 +12,17 @@ if TYPE_CHECKING:
 
 
 class HeldBack:
-    """The frames of one sender from `start` on, which are so many `messages`; none if it is only paused."""
+    """The frames of one sender from `start` on, which are so many `messages`; none if it is only paused. `then` is
+    called when all of them were passed on.
+    """
 
-    __slots__ = ("frames", "messages", "start")
+    __slots__ = ("frames", "messages", "start", "then")
 
     def __init__(self) -> None:
         self.frames = b""
         self.start = 0
         self.messages = 0
+        self.then: Callable[[], object] | None = None
 
     @property
     def size(self) -> int:

@@ -9,6 +9,8 @@ Rules:
   as a reader that is waited for makes room. A read is cut between messages, so that no more passes than may. Messages
   for handlers wait in the inbox of their sender.
 - A sender that says little is not held back: each has a share of a second trickle.
+- The end of a sender waits behind what is held of it, however that end came about. A last line that the end of the
+  stream makes whole is held like any other.
 
 `Tick.hold_at` is the least due of the readers, or what trickles beyond it; below it a read costs one comparison.
 """
@@ -16,6 +18,7 @@ Rules:
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -70,6 +73,7 @@ class Pacing:
         self._called: set[Peer] = set()  # senders that had their turn and were not read since
         self._began = 0.0  # of the interval, loop time
         self._in_interval = False
+        self._over = False  # whether nobody waits any more
         self._releasing = False
         self._will_release = False
         self._trickle_end = 0  # the total of published bytes that the trickle may reach in this interval
@@ -133,7 +137,9 @@ class Pacing:
         """Return when a message of `sender`, `size` bytes, may be handled."""
         flush = self._flush
         self._called.discard(sender)
-        while sender.reason is None and flush.published >= flush.hold_at and not self._fits(sender, size):
+        while not self._over and sender.reason not in UNHEARD:
+            if flush.published < flush.hold_at or self._fits(sender, size):
+                return
             turn = self._turns[sender] = asyncio.get_running_loop().create_future()
             await turn
 
@@ -142,24 +148,30 @@ class Pacing:
         held = self._paused.get(sender)
         return 0 if held is None else held.size
 
-    def deliver(self, sender: Peer) -> None:
-        """Pass on all that is held of `sender`, whose end comes behind it."""
-        held = self._forget_sender(sender)
+    def after_held(self, sender: Peer, then: Callable[[], object]) -> None:
+        """Call `then` once nothing is held of `sender`: now, or behind what is. A later call replaces an earlier."""
+        held = self._paused.get(sender)
+        if held is not None and held.messages:
+            held.then = then
+            return
         if held is not None:
+            self._paused.pop(sender)
             sender.resume_reading(Pause.PACE)
-            if held.messages:
-                self._receive(sender, held.frames[held.start :], held.messages)
+        then()
 
     def deliver_all(self) -> None:
-        """Pass on all that is held, and let all senders go on."""
+        """Pass on all that is held, and hold nothing from now on."""
+        self._over = True
         while self._paused:
-            self.deliver(next(iter(self._paused)))
+            self._let_go(next(iter(self._paused)), sys.maxsize)
         while self._turns:
             _give(self._turns.popitem(last=False)[1])
 
     def drop(self, sender: Peer) -> None:
         """Throw away what is held of `sender`."""
-        self._forget_sender(sender)
+        held = self._forget_sender(sender)
+        if held is not None and held.then is not None:
+            held.then()
 
     def _forget_sender(self, sender: Peer) -> HeldBack | None:
         """Have `sender` wait no more; gives the messages that were held of it."""
@@ -185,7 +197,7 @@ class Pacing:
     def _fits(self, sender: Peer, size: int) -> bool:
         """True if `size` bytes that `sender` sent may be passed on now, maybe as part of its share."""
         flush = self._flush
-        if flush.published + size <= flush.hold_at:
+        if flush.published + size <= flush.hold_at or self._over:
             return True
         if not self._in_interval:
             self._begin_interval()
@@ -269,11 +281,26 @@ class Pacing:
             self.drop(sender)
         elif held.messages:
             self._paused.move_to_end(sender)
-            self._receive(sender, *held.take(self._room(), self._splitter))
+            self._let_go(sender, self._room())
         else:
             del self._paused[sender]
             self._called.add(sender)
             sender.resume_reading(Pause.PACE)
+
+    def _let_go(self, sender: Peer, at_least: int) -> None:
+        """Pass on the fewest held messages of the paused `sender` that make that many bytes; then its end, if they are
+        the last and it waits for that.
+        """
+        held = self._paused[sender]
+        if held.messages:
+            self._receive(sender, *held.take(at_least, self._splitter))
+        if self._paused.get(sender) is not held:  # a handler has had it kicked
+            return
+        if not held.messages and (self._over or held.then is not None):
+            del self._paused[sender]
+            sender.resume_reading(Pause.PACE)
+            if held.then is not None:
+                held.then()
 
 
 def _give(turn: asyncio.Future[None]) -> None:

@@ -46,8 +46,8 @@ class Connection(Owed, Protocol):
     @property
     def is_unix(self) -> bool: ...
 
-    def deliver_held(self) -> None:
-        """Pass on what it sent and is held back."""
+    def drop_unheard(self) -> None:
+        """Throw away what is held back of it, if nothing more that it sent is to be passed on."""
 
     def finish_stream(self) -> None:
         """Pass on what is left of its stream, which has ended."""
@@ -92,7 +92,7 @@ def turn_away(peer: Connection, reason: CloseReason) -> None:
 def lost(peer: Connection, exc: Exception | None) -> None:
     """The connection of `peer` is gone, because of `exc` if that is not None."""
     try:
-        peer.deliver_held()
+        peer.drop_unheard()
         if peer.reason is None:
             reason = _why_lost(peer, exc)
             peer.reason = peer.reason or reason
@@ -132,8 +132,12 @@ def _deafen(peer: Connection, within: float) -> None:
 
 def _half_close(peer: Connection, within: float) -> None:
     peer.finish_stream()
-    if peer.stage == Stage.HALF_CLOSED:
-        peer.hub.half_closed(peer)
+
+    def passed_on() -> None:
+        if peer.stage == Stage.HALF_CLOSED:
+            peer.hub.half_closed(peer)
+
+    peer.hub.pacing.after_held(peer, passed_on)
 
 
 def _refill(peer: Connection, within: float) -> None:
@@ -142,7 +146,7 @@ def _refill(peer: Connection, within: float) -> None:
 
 def _drain(peer: Connection, within: float) -> None:
     """Write everything pending."""
-    peer.deliver_held()
+    peer.drop_unheard()
     peer.hub.flush.run()  # what was sent before is for it
     if peer.link.error:  # what was sent before has shown that it is gone
         write_failed(peer)
@@ -250,7 +254,7 @@ def _end_reading(peer: Connection, within: float) -> None:
 
 
 def _lose(peer: Connection, within: float) -> None:
-    """Drop what it has not got, and tell the server."""
+    """Drop what it has not got, and tell the server once everything it sent was passed on."""
     if peer.deadline is not None:
         peer.deadline.cancel()
         peer.deadline = None
@@ -258,7 +262,12 @@ def _lose(peer: Connection, within: float) -> None:
         pending.drop_undelivered(peer, undelivered(peer))
         pending.drop_all(peer)
     finally:
-        peer.hub.disconnected(peer)
+        peer.hub.unread.forget(cast(Any, peer))
+        peer.hub.pacing.after_held(peer, lambda: peer.hub.disconnected(peer))
+
+
+def _drop_held_back(peer: Connection, within: float) -> None:
+    peer.hub.pacing.drop(peer)
 
 
 STEPS: Final[dict[Do, Callable[[Connection, float], None]]] = {
@@ -276,5 +285,6 @@ STEPS: Final[dict[Do, Callable[[Connection, float], None]]] = {
     Do.READ_ON: _read_on,
     Do.END_READING: _end_reading,
     Do.LOSE: _lose,
+    Do.DROP_HELD_BACK: _drop_held_back,
 }
 """How each of them is done to a peer with so many seconds left."""

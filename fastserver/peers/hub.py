@@ -79,8 +79,8 @@ class Pacer(Protocol[P_contra]):
     def held_bytes(self, sender: P_contra) -> int:
         """Bytes that are held of `sender`."""
 
-    def deliver(self, sender: P_contra) -> None:
-        """Pass on all that is held of `sender`."""
+    def after_held(self, sender: P_contra, then: Callable[[], object]) -> None:
+        """Call `then` once nothing is held of `sender`: now, or behind what is."""
 
     def drop(self, sender: P_contra) -> None:
         """Throw away what is held of `sender`."""

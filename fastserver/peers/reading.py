@@ -115,19 +115,15 @@ class Reading:
 
     def finish_stream(self) -> None:
         """Pass on what the splitter still holds: its stream has ended in order."""
-        self.deliver_held()
         try:
             self._received(self.splitter.finish(), self.splitter.count)
         except FrameError as error:
             self._frame_error(error)
 
-    def deliver_held(self) -> None:
-        """Pass on what pacing holds of it, unless nothing more of it is to be handled."""
-        if self._paused & Pause.PACE or self.inbox is not None:
-            if self.reason in UNHEARD:
-                self.hub.pacing.drop(self)
-            else:
-                self.hub.pacing.deliver(self)
+    def drop_unheard(self) -> None:
+        """Throw away what pacing holds of it, if nothing more that it sent is to be passed on."""
+        if self.reason in UNHEARD:
+            self.hub.pacing.drop(self)
 
     def began(self) -> None:
         """Count the age of the connection from now."""
@@ -172,13 +168,16 @@ class Reading:
         """Read it no further until `cause`, one of `Pause`, and all others are over. If its connection is gone, it is
         read to its end.
         """
-        if self in self.hub.unread.over and not (cause == Pause.RATE and self.owes):
+        over = self in self.hub.unread.over
+        if over and cause != Pause.PACE and not (cause == Pause.RATE and self.owes):
             return
         if not self._paused:
-            self.hub.unread.add(self)
+            if not over:
+                self.hub.unread.add(self)
             self._clock = self.hub.clock.time() - self._clock
         self._paused |= cause
-        if not self.ended:
+        # Where pacing holds something of a peer that is read to its end, what follows has to wait behind that.
+        if not self.ended and not (over and cause == Pause.PACE):
             self.link.pause_reading()
 
     def resume_reading(self, cause: int) -> None:
@@ -188,7 +187,8 @@ class Reading:
                 self.hub.unread.remove(self)
             self._clock = self.hub.clock.time() - self._clock
         self._paused &= ~cause
-        if (not self._paused or self.reason is not None) and not self.ended:
+        over = self._paused == Pause.PACE and self in self.hub.unread.over
+        if (not self._paused or over or self.reason is not None) and not self.ended:
             self.link.resume_reading()
 
     # What is rare.
@@ -218,8 +218,7 @@ class Reading:
     def _received(self, frames: bytes, messages: int) -> None:
         if frames and not (self.messages_in == 0 and self._is_web_page(frames)):
             self.messages_in += messages
-            self.last_message = self.hub.clock.time()
-            self.hub.received(self, frames, messages)
+            self._pace(frames, messages)
 
     def _skipped(self) -> int:
         """How many messages its splitter has just left out, which are counted."""
@@ -237,7 +236,6 @@ class Reading:
 
     def _frame_error(self, error: FrameError) -> None:
         """Pass on the messages before an invalid one, and close the connection."""
-        self.deliver_held()
         self._received(error.frames, error.count)
         if self.splitter.skipped:
             self._skipped()

@@ -90,7 +90,9 @@ class Do(Enum):
     END_READING = auto()
     """Pass on what is left of its stream, and close the connection."""
     LOSE = auto()
-    """Drop what it has not got, and tell the server."""
+    """Drop what it has not got, and tell the server once everything it sent was passed on."""
+    DROP_HELD_BACK = auto()
+    """Throw away what it sent and was not passed on yet."""
 
 
 class Step(NamedTuple):
@@ -160,5 +162,7 @@ TABLE: Final[dict[int, dict[Event, Step]]] = {
         Event.ABORT: Step(Stage.CUT, Do.CUT_AGAIN),
         Event.LOST: LOSE,
     },
-    Stage.CLOSED: {},
+    Stage.CLOSED: {
+        Event.ABORT: Step(Stage.CLOSED, Do.DROP_HELD_BACK),
+    },
 }

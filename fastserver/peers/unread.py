@@ -100,6 +100,6 @@ class Unread:
     def _find_over(self, peer: Peer) -> None:
         if not peer.ended:
             self.over.add(peer)
-            peer.resume_reading(Pause.ALL & ~Pause.RATE if peer.owes else Pause.ALL)
+            peer.resume_reading(Pause.ALL & ~Pause.PACE & ~(Pause.RATE if peer.owes else Pause.NONE))
         elif peer.reason is None:  # all it sent has been read
             peer.abort(CloseReason.EOF if peer.address.startswith("unix:") else CloseReason.RESET)
