@@ -27,7 +27,7 @@ else:
                 ("framing._crowded", "ext/_crowded.pyx"),
                 ("framing._splitters", "ext/_splitters.pyx"),
                 ("fanout._sending", "ext/_sending.pyx"),
-                ("fanout.batch", "fastserver/fanout/batch.py"),
+                ("fanout.view", "fastserver/fanout/view.py"),
                 ("fanout.tick", "fastserver/fanout/tick.py"),
                 ("peers.link", "fastserver/peers/link.py"),
                 ("peers.reading", "fastserver/peers/reading.py"),

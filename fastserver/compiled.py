@@ -14,7 +14,7 @@ from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, FileFinder,
 from typing import Final
 
 MODULES: Final = (
-    "fanout/batch",
+    "fanout/view",
     "fanout/tick",
     "fanout/_sending",
     "framing/_crowded",

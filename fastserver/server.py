@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from contextvars import copy_context
+from functools import partial
 from logging import WARNING
 from typing import Any
 
@@ -19,9 +20,10 @@ from fastserver.errors import CloseReason
 from fastserver.fanout.channel import Channel
 from fastserver.fanout.channels import Channels
 from fastserver.fanout.flush import Flush
-from fastserver.framing import FRAMINGS, Splitter
-from fastserver.framing.arguments import UNLIMITED
+from fastserver.framing import FRAMINGS, Framing
 from fastserver.framing.discard import DISCARD
+from fastserver.framing.packer import Packer
+from fastserver.framing.translation import translate
 from fastserver.handlers.decorators import Decorators
 from fastserver.handlers.failures import Failures
 from fastserver.handlers.handlers import Handlers
@@ -64,44 +66,31 @@ class Server(Decorators):
         self.clock = clock = Clock()
         self.log = log = Log(config.log_messages, clock)
         self.peers = peers = PeerMap()
-        self.everyone: Channel[Peer] = Channel("", self)
-        """The channel that every receiving peer is in."""
-        self.channels: Channels[Peer] = Channels(self, self.everyone)
-        """The other channels by name, as long as someone is in them or holds them; looking makes none."""
-        self.framing = FRAMINGS[config.mode]
-        self.framer = self.splitter()
-        """Puts payloads into wire form."""
-        self._default = parameters.default(self.framing, default)
+        self.packer = Packer(
+            FRAMINGS[config.mode],
+            config.max_message,
+            parameters.default([FRAMINGS[mode] for mode in config.modes], default),
+        )
+        """Puts the values that handlers send into wire form."""
         self.ext_hook: Callable[[int, bytes], Any] | None = parameters.callback("ext_hook", ext_hook)
         self.listening: dict[Peer, Pipe] = {}
         """The peers that are no connections, but listen in this process."""
         self._started = False
 
         # Messages: from peers, through handlers or not, to peers.
-        self.flush = flush = Flush(config.max_pending, self.resplitter, config.flush_interval)
+        self.flush = flush = Flush(
+            config.max_pending,
+            config.flush_interval,
+            translate=partial(translate, limit=config.max_message),
+            lost=self._lost,
+        )
         flush.skips = config.invalid_text == "skip"
         self._failures = Failures(keep=config.handler_errors == "keep", log=log, end=self._begin_stop)
         self.handlers = Handlers(config.max_waiting, self._failures.meet)
         super().__init__(self.handlers)
-        relay = Relay(
-            echo=config.echo,
-            log=log,
-            framing=self.framing,
-            flush=flush,
-            everyone=self.everyone,
-            handlers=self.handlers,
-        )
+        relay = Relay(echo=config.echo, log=log, flush=flush, handlers=self.handlers)
 
-        self.limits = Limits(
-            config,
-            self.framing,
-            clock=clock,
-            log=log,
-            peers=peers,
-            flush=flush,
-            receive=relay.receive,
-            splitter=self.resplitter,
-        )
+        self.limits = Limits(config, clock=clock, log=log, peers=peers, flush=flush, receive=relay.receive)
 
         # Peers: how they come and go, and what they share.
         self.unread = Unread(clock)
@@ -121,13 +110,8 @@ class Server(Decorators):
             clock=clock,
             log=log,
             flush=flush,
-            channels=self.channels,
-            everyone=self.everyone,
             sockets=self.sockets,
-            framing=self.framing,
-            splitter=self.resplitter,
-            frame=self.frame,
-            frame_packed=self.frame_packed,
+            packer=self.packer,
             ext_hook=self.ext_hook,
             call_threadsafe=self.call_threadsafe,
             connected=self.door.connected,
@@ -141,8 +125,14 @@ class Server(Decorators):
             unread=self.unread,
             number=peers.number,
             skipped=peers.skipped,
+            untranslatable=peers.untranslatable,
             listening=self.listening,
+            listen=self._listen,
         )
+        self.everyone = self.hub.everyone = Channel("", self.hub)
+        """The channel that every receiving peer is in."""
+        self.channels = self.hub.channels = Channels(self.hub, self.everyone)
+        """The other channels by name, as long as someone is in them or holds them; looking makes none."""
 
         # Where peers come from, and the end.
         self.listeners = Listeners()
@@ -263,23 +253,12 @@ class Server(Decorators):
 
         Raises `TypeError` or `ValueError` for a value that cannot be a message, TypeError for an id that is no number.
         """
-        frame = self.frame(value)
+        self.packer.frame(value)  # whoever is there, a value that cannot be a message is refused
         wanted = dict.fromkeys(ids)
         for id in wanted:
             if not isinstance(id, int):
                 raise TypeError(f"a peer's id is a whole number, not {type(id).__name__}")
-        return sum([self.peers[id]._send(frame) for id in wanted if id in self.peers])
-
-    def frame(self, value: Any) -> bytes:
-        """`value` in wire form: bytes-like in lines mode, any packable value in the msgpack modes.
-
-        Raises `TypeError` or `ValueError` for what cannot be a message.
-        """
-        return self.frame_packed(self.framing.pack(value, self._default))
-
-    def frame_packed(self, payload: bytes) -> bytes:
-        """`payload` in wire form. Raises as `frame` does."""
-        return self.framer.frame(payload)
+        return sum([self.peers[id].send(value) for id in wanted if id in self.peers])
 
     def call_threadsafe(self, call: Callable[..., object], *arguments: Any) -> None:
         """Have the server's loop call `call`; for use in other threads."""
@@ -289,26 +268,30 @@ class Server(Decorators):
 
     # From the listeners and the peers.
 
-    def splitter(self) -> Splitter:
-        """A splitter for one more stream of a peer."""
-        return self.framing.splitter(self.config.max_message, self.config.invalid_text)
-
-    def resplitter(self) -> Splitter:
-        """A splitter for frames we have: the limit of the peers is not for them, some are notices of our own."""
-        return self.framing.splitter(UNLIMITED, "pass")
-
     def accept(self, listener: Listener) -> Peer:
         """A peer for the next connection to `listener`."""
-        peer = Peer(self.hub, self.splitter() if listener.role.sends else DISCARD, listener.role)
+        framing, config = FRAMINGS[listener.mode], self.config
+        splitter = framing.splitter(config.max_message, config.invalid_text) if listener.role.sends else DISCARD
+        peer = Peer(self.hub, framing, splitter, listener.role)
         if listener.path is not None:
             peer.address = f"unix:{listener.path}"
         return peer
 
-    def listen(self, channel: Channel[Peer]) -> Listening:
-        """Listen to `channel` within this process. Raises RuntimeError unless the server runs."""
+    def _listen(self, channel: Channel[Peer]) -> Listening:
         if not self._started or self._drain.begun:
             raise RuntimeError("the server is stopping" if self._started else "the server has not started")
         return Listening(self.hub, channel)
+
+    def _lost(self, number: int, framing: Framing, messages: int) -> None:
+        """Count, and log, that so many messages of a peer, by its id, cannot be put into `framing`."""
+        self.peers.untranslatable[number] += messages
+        self.log.line(
+            WARNING,
+            "peer %(id)d sent what cannot be put into %(mode)s: %(messages)d messages are lost for those peers",
+            id=number,
+            mode=framing.name,
+            messages=messages,
+        )
 
     def _check_new(self) -> None:
         if self._started:

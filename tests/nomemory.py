@@ -29,7 +29,7 @@ from fastserver.compiled import COMPILED
 from fastserver.config.listener import Listener
 from fastserver.config.slowconsumers import POLICIES
 from fastserver.fanout import sending
-from fastserver.fanout.batch import Collector, Member
+from fastserver.fanout.view import Member, View
 from fastserver.framing import FRAMINGS
 from fastserver.peers.peer import Peer
 
@@ -223,7 +223,7 @@ class Sends:
             ours.setblocking(False)
             theirs.setblocking(False)
             peer: Any = SimpleNamespace(link=SimpleNamespace(descriptor=ours.fileno(), error=0))
-            member = Member(Collector(), peer)
+            member = Member(View(FRAMINGS["lines"]), peer)
             if number == 1:
                 member.own_start, member.own_end = 5, 100
             if number == 2:

@@ -14,9 +14,9 @@ import fastserver
 from fastserver import compiled
 
 KINDS = (
-    "fanout.batch.Batch",
-    "fanout.batch.Collector",
-    "fanout.batch.Member",
+    "fanout.view.Batch",
+    "fanout.view.View",
+    "fanout.view.Member",
     "fanout.tick.Stretch",
     "fanout.tick.Tick",
     "peers.link.Link",
@@ -45,7 +45,7 @@ def source(kind: str) -> Any:
 def test_the_compiled_one_has_every_field_of_its_source(kind: str) -> None:
     if not compiled.COMPILED:
         pytest.skip("not compiled, or not to be used")
-    assert set(source(kind).__slots__) <= set(dir(used(kind)))
+    assert set(source(kind).__slots__) - {"__weakref__"} <= set(dir(used(kind)))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -163,7 +163,7 @@ def test_connect_and_close_cycles_leave_nothing(run: Run) -> None:
             await until(lambda: not server.peers)
             assert server.peers.accepted == 50
             assert server.peers.reasons == {"eof": 50}
-            assert not server.everyone.ready
+            assert not server.everyone.peers
 
     run(main())
 

@@ -74,7 +74,7 @@ class BlockingClient:
         self._tls, self._server_hostname = ssl, server_hostname or self.address.host or None
         self._close_timeout = parameters.seconds("close_timeout", close_timeout)
         self._delays = Delays(first_delay, longest_delay)
-        self._default = parameters.default(self.framing, default)
+        self._default = parameters.default([self.framing], default)
         self.ext_hook: Callable[[int, bytes], Any] | None = parameters.callback("ext_hook", ext_hook)
         """Gives the values of msgpack's extension types in `message.value`; None: `msgpack.ExtType`."""
         self._invalid_text = parameters.invalid_text(invalid_text)

@@ -97,7 +97,7 @@ class Client:
         greet = parameters.callback("on_connect", on_connect, waits=True)
         self._greeting = None if greet is None else Greeting(partial(greet, self), lambda: self._incoming.ended)
         self._on_disconnect = parameters.callback("on_disconnect", on_disconnect)
-        self._default = parameters.default(self.framing, default)
+        self._default = parameters.default([self.framing], default)
         self.ext_hook: Callable[[int, bytes], Any] | None = parameters.callback("ext_hook", ext_hook)
         """Gives the values of msgpack's extension types in `message.value`; None: `msgpack.ExtType`."""
         self._invalid_text = parameters.invalid_text(invalid_text)

@@ -100,12 +100,13 @@ class Config:
             )
 
     def _choose_mode(self) -> None:
-        mode: str | None = self.mode
-        for url in self.listen:
-            said = Listener.parse(url, FRAMINGS).mode
-            if said != (mode := mode or said):
-                raise ConfigError(f"--listen: {url!r} is not allowed; all listeners have one mode, and that is {mode}")
-        object.__setattr__(self, "mode", mode or DEFAULT_MODE)
+        modes = [Listener.parse(url, FRAMINGS).mode for url in self.listen]
+        object.__setattr__(self, "mode", self.mode or (modes[0] if modes else DEFAULT_MODE))
+
+    @property
+    def modes(self) -> list[str]:
+        """The framings in use, that of `mode` first."""
+        return list(dict.fromkeys([self.mode, *[listener.mode for listener in self.listeners]]))
 
     @property
     def listeners(self) -> list[Listener]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from ssl import SSLContext
 from typing import Any
 
@@ -70,9 +70,9 @@ def callback(name: str, function: Callable[..., Any] | None, waits: bool = False
     return function
 
 
-def default(framing: Framing, function: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
-    """`function`, which turns values that `framing` cannot pack into others; for typed payloads only."""
-    if callback("default", function) is not None and not framing.typed:
+def default(framings: Sequence[Framing], function: Callable[[Any], Any] | None) -> Callable[[Any], Any] | None:
+    """`function`, which turns values that framings cannot pack into others; some of them must have typed payloads."""
+    if callback("default", function) is not None and not any(framing.typed for framing in framings):
         typed = ", ".join(name for name, other in FRAMINGS.items() if other.typed)
-        raise ConfigError(f"default is not allowed in mode {framing.name}; allowed is it in {typed}")
+        raise ConfigError(f"default is not allowed in mode {framings[0].name}; allowed is it in {typed}")
     return function

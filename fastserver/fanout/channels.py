@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
-from fastserver.fanout.batch import Member
 from fastserver.fanout.channel import Channel, Circle
+from fastserver.fanout.view import Member
 
 
 class Joined(Protocol):
@@ -20,7 +20,7 @@ class Joined(Protocol):
 P = TypeVar("P", bound=Joined)
 
 
-class Channels(Mapping[str, Channel[P]]):
+class Channels(Mapping[str, Channel[Any]], Generic[P]):
     """The channels there are: someone is in them, or holds them. Iterating gives the names of the moment it began.
 
     `everyone`, the channel that every receiving peer is in, is none of them.
@@ -52,7 +52,7 @@ class Channels(Mapping[str, Channel[P]]):
 
     def of(self, peer: P) -> list[Channel[P]]:
         """Those that `peer` is in, or was in when its connection ended, in the order in which it joined them."""
-        joined = [one.channel for one in peer.members if one.channel.serves and one.channel is not self._everyone]
+        joined = [one.channel for one in peer.members if one.channel is not None and one.channel is not self._everyone]
         return [*self._left.get(peer, ()), *joined]
 
     def leave_all(self, peer: P) -> None:

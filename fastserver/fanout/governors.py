@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from fastserver.fanout.backlog import Part
+    from fastserver.fanout.parts import Part
 
 P_contra = TypeVar("P_contra", contravariant=True)
 

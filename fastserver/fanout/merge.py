@@ -8,11 +8,11 @@ from heapq import heapify, heappop, heapreplace
 from operator import itemgetter
 from typing import TYPE_CHECKING
 
-from fastserver.fanout.backlog import cut
+from fastserver.fanout.parts import cut
 
 if TYPE_CHECKING:
-    from fastserver.fanout.backlog import Part
-    from fastserver.fanout.batch import Batch, Member
+    from fastserver.fanout.parts import Part
+    from fastserver.fanout.view import Batch, Member
 
 
 class Share:

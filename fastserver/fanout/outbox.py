@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from heapq import heapify, heappop, heappush, heapreplace
 from typing import TYPE_CHECKING, Final
 
-from fastserver.fanout.backlog import Cursor, Part, Segment
+from fastserver.fanout.cursor import Cursor
+from fastserver.fanout.parts import Part
+from fastserver.fanout.segment import Segment
 
 if TYPE_CHECKING:
     from fastserver.framing.framing import Splitter
@@ -147,4 +149,4 @@ class Outbox:
 
     def _emptied(self, cursor: Cursor) -> None:
         if cursor.member.cursor is cursor:
-            cursor.member.channel.emptied(cursor.member)
+            cursor.member.view.emptied(cursor.member)

@@ -9,9 +9,10 @@ if TYPE_CHECKING:
     from asyncio import WriteTransport
 
     from fastserver.errors import CloseReason
-    from fastserver.fanout.backlog import Part
-    from fastserver.fanout.batch import Member
     from fastserver.fanout.outbox import Outbox
+    from fastserver.fanout.parts import Part
+    from fastserver.fanout.view import Member
+    from fastserver.framing.framing import Framing
 
 
 class Way(Protocol):
@@ -46,6 +47,13 @@ class Receiver(Protocol):
 
     outbox: Outbox | None
     """What waits for it and its link was not given; None while it keeps up."""
+
+    @property
+    def id(self) -> int: ...
+
+    @property
+    def framing(self) -> Framing:
+        """The framing that it speaks."""
 
     @property
     def link(self) -> Way: ...

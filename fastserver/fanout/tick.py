@@ -9,14 +9,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from fastserver.clock import Clock
-from fastserver.fanout.backlog import past
+from fastserver.fanout.parts import past
 from fastserver.fanout.pause import Pause
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from fastserver.fanout.backlog import Part
-    from fastserver.fanout.batch import Batch, Collector, Member
+    from fastserver.fanout.parts import Part
+    from fastserver.fanout.sequencer import Sequencer
+    from fastserver.fanout.view import Batch, Member, View
 
 MAX_BATCH: Final = 1024 * 1024
 """Bytes collected for a channel at most, before it is flushed without waiting for the end of the tick."""
@@ -32,15 +33,16 @@ MAX_PIECES: Final = 16 * 1024
 class Stretch:
     """Messages of one sender that were relayed one after another and lie so in what it sent: they become one piece."""
 
-    __slots__ = ("channel", "end", "frames", "messages", "sender", "start")
+    __slots__ = ("end", "frames", "messages", "number", "sender", "start", "view")
 
-    def __init__(self, channel: Collector, sender: Member | None, frames: bytes, start: int, end: int) -> None:
-        self.channel = channel
+    def __init__(self, view: View, sender: Member | None, frames: bytes, start: int, end: int, number: int) -> None:
+        self.view = view
         self.sender = sender
         self.frames = frames
         self.start = start
         self.end = end
         self.messages = 1
+        self.number = number
 
 
 class Tick:
@@ -81,6 +83,7 @@ class Tick:
         "published",
         "relaying",
         "room",
+        "sequencer",
         "shown",
         "skips",
         "time",
@@ -88,8 +91,10 @@ class Tick:
 
     def __init__(self, interval: float | None, send_all: Callable[..., list[tuple[Member, int]]]) -> None:
         self.attach(Clock())  # one that has no loop
-        self.relaying: Collector | None = None
-        """Where what peers send is published at once, by who sent it; None if handlers get it, or all get the echo."""
+        self.relaying = False
+        """Whether reads are published at once, by the peers themselves: no handlers get them, and no senders theirs."""
+        self.sequencer: Sequencer | None = None
+        """Decides the order of what is published; None: the order of the calls is the one."""
         self.shown = False
         """Whether the log shows what is relayed."""
         self.skips = False
@@ -112,10 +117,10 @@ class Tick:
         self._send_all = send_all
         self._end = self.end  # made once
         self._scheduled = False
-        self._dirty: list[Any] = []  # channels, some of them perhaps twice or with nothing collected
+        self._dirty: list[Any] = []  # views, some of them perhaps twice or with nothing collected
         self._pieces = 0  # collected
         self._stretch: Stretch | None = None  # published when something else is, or the tick ends
-        self._last: Collector | None = None
+        self._last: View | None = None
         self._order = 0
         self._speaker = 0  # the number of the peer that alone was heard in the last tick
         self._resting: list[Any] = []
@@ -132,56 +137,63 @@ class Tick:
         self.call_later: Callable[..., object] = clock.call_later
         self.call_soon: Callable[..., object] = clock.call_soon
 
-    def publish(self, channel: Collector, sender: Member | None, frames: bytes, messages: int) -> None:
-        """Bring `frames` (complete, that many messages) to all of `channel`; not to `sender`, unless None."""
+    def publish(self, view: View, sender: Member | None, frames: bytes, messages: int, number: int = 0) -> None:
+        """Bring `frames` (complete, that many messages) to all of the channel of `view`, whose framing they have.
+
+        `sender`, a member of `view`, is left out unless it is None; `number` is the id of the peer that sent them, 0
+        if none did.
+        """
         if self._stretch is not None:
             self._publish_stretch()
-        self._collect(channel, sender, frames, messages)
-        if channel.size >= self.most or self._pieces >= MAX_PIECES:
+        if self.sequencer is not None or view.others:
+            self._publish_apart(view, sender, frames, messages, number)
+        else:
+            self._collect(view, sender, frames, messages)
+        if view.size >= self.most or self._pieces >= MAX_PIECES:
             self.run()
 
-    def _collect(self, channel: Collector, sender: Member | None, frames: bytes, messages: int) -> None:
-        """`publish`, but flush nothing. Where it fails nothing was collected."""
+    def _collect(self, view: View, sender: Member | None, frames: bytes, messages: int) -> None:
+        """Add a piece to `view`. Where it fails nothing was collected."""
         if not self._scheduled:
             self._schedule()
-        if channel is not self._last:
-            if channel.pieces:
-                channel._begin_run(self._order + 1)
-            else:
-                channel.order = self._order + 1
-            self._order += 1
-            self._last = channel
-        if not channel.pieces:
-            self._dirty.append(channel)
-        channel.pieces.append((sender, frames, messages))
-        channel.size += len(frames)
+        order = self._order
+        if view is not self._last and (
+            self._last is None or view.channel is None or view.channel is not self._last.channel
+        ):
+            order += 1  # a call for another channel: all views of one share the runs
+        if view.order != order:
+            view.begin_run(order)
+        self._order = order
+        self._last = view
+        if not view.pieces:
+            self._dirty.append(view)
+        view.pieces.append((sender, frames, messages))
+        view.size += len(frames)
         self.published += len(frames)
         self._pieces += 1
 
-    def pass_on(self, number: int, sender: Member | None, frames: bytes, messages: int) -> None:
-        """`publish` what the peer `number` sent, where it is relayed at once; one who alone was heard last is not kept
-        waiting.
+    def pass_on(self, number: int, view: View, sender: Member | None, frames: bytes, messages: int) -> None:
+        """`publish` what the peer `number` sent, where it is relayed at once. If it alone sent in the last tick too,
+        flush at once instead of at the end of the tick.
 
         To wait for others that were readable in the same poll takes a third of what such a message costs us.
         """
-        channel = self.relaying
-        assert channel is not None
         if self._scheduled:
-            self._speaker = 0  # this tick has heard several
-            self.publish(channel, sender, frames, messages)
+            self._speaker = 0  # several sent in this tick
+            self.publish(view, sender, frames, messages, number)
         elif number == self._speaker and self._interval is None:
             self.began = self.time()
             self._scheduled = True  # it ends here
             try:
-                self.publish(channel, sender, frames, messages)
+                self.publish(view, sender, frames, messages, number)
             finally:
                 self._scheduled = False
             self.run()
         else:
             self._speaker = number
-            self.publish(channel, sender, frames, messages)
+            self.publish(view, sender, frames, messages, number)
 
-    def relay(self, channel: Collector, sender: Member | None, frames: bytes, start: int, end: int) -> None:
+    def relay(self, view: View, sender: Member | None, frames: bytes, start: int, end: int, number: int = 0) -> None:
         """`publish` one message, `frames[start:end]`."""
         stretch = self._stretch
         if (
@@ -189,7 +201,7 @@ class Tick:
             and stretch.frames is frames
             and stretch.end == start
             and stretch.sender is sender
-            and stretch.channel is channel
+            and stretch.view is view
         ):
             stretch.end = end
             stretch.messages += 1
@@ -198,7 +210,7 @@ class Tick:
             self._publish_stretch()
         if not self._scheduled:
             self._schedule()
-        self._stretch = Stretch(channel, sender, frames, start, end)
+        self._stretch = Stretch(view, sender, frames, start, end, number)
 
     def rest(self, sender: Any) -> None:
         """Read `sender` no further until the tick is flushed: its last read came full."""
@@ -211,17 +223,21 @@ class Tick:
         """Write what was collected, now."""
         if self._stretch is not None:
             self._publish_stretch()
-        if not self._dirty:
-            return
+        if self._dirty:
+            self._write_dirty()
+        elif self.sequencer is not None:
+            self._submit()
+
+    def _write_dirty(self) -> None:
         batches: list[Any] = [None] * len(self._dirty)  # room first
         made = flushed = 0
-        for channel in self._dirty:
-            if channel.pieces:
+        for view in self._dirty:
+            if view.pieces:
                 try:
-                    batches[made] = channel.batch()
+                    batches[made] = view.batch()
                     made += 1
                 except BaseException as error:
-                    self._lose(channel, error)
+                    self._lose(view, error)
         if made < len(batches):
             del batches[made:]
         self._dirty.clear()
@@ -260,6 +276,27 @@ class Tick:
                 for sender in resting:
                     sender.resume_reading(Pause.TICK)
 
+    # For what is rare.
+
+    def collect(self, view: View, sender: Member | None, frames: bytes, messages: int) -> None:
+        """Add a piece to `view` alone; `sender`, a member of it, is left out. Where it fails nothing was collected."""
+        self._collect(view, sender, frames, messages)
+
+    def write_dirty(self) -> None:
+        """Write what all views have collected."""
+        self._write_dirty()
+
+    def write(self, batch: Batch) -> None:
+        """Send `batch` to all members of its view. Raises before anything was sent, if at all."""
+        self._write(batch)
+
+    def begin(self) -> None:
+        """Have the tick end, if that is not awaited."""
+        if self._stretch is not None:
+            self._publish_stretch()
+        if not self._scheduled:
+            self._schedule()
+
     def _publish_stretch(self) -> None:
         one = self._stretch
         if one is None:
@@ -267,11 +304,14 @@ class Tick:
         frames = one.frames[one.start : one.end]
         self._stretch = None
         try:
-            self._collect(one.channel, one.sender, frames, one.messages)
+            if self.sequencer is not None or one.view.others:
+                self._publish_apart(one.view, one.sender, frames, one.messages, one.number)
+            else:
+                self._collect(one.view, one.sender, frames, one.messages)
         except BaseException:
             self._stretch = one
             raise
-        if one.channel.size >= self.most or self._pieces >= MAX_PIECES:
+        if one.view.size >= self.most or self._pieces >= MAX_PIECES:
             self.run()
 
     def _note(self, error: BaseException) -> None:
@@ -291,7 +331,7 @@ class Tick:
 
     def _write(self, batch: Batch) -> None:
         try:
-            rest = self._send_all(batch.channel.ready, batch.blob)
+            rest = self._send_all(batch.view.ready, batch.blob)
         except BaseException:  # before anything was sent
             self._not_written([batch])
             raise
@@ -316,15 +356,23 @@ class Tick:
         raise NotImplementedError
 
     def _write_several(self, batches: list[Batch]) -> None:
-        """Write batches of several channels, or none."""
+        """Write batches of several views, or none."""
         raise NotImplementedError
 
     def _not_written(self, batches: list[Batch]) -> None:
         """Nobody was given anything of `batches`: it counts as dropped."""
         raise NotImplementedError
 
-    def _lose(self, channel: Collector, error: BaseException) -> None:
-        """What `channel` collected cannot be brought together: it counts as offered and dropped. Raises nothing."""
+    def _publish_apart(self, view: View, sender: Member | None, frames: bytes, messages: int, number: int) -> None:
+        """`publish` where there is a sequencer, or `view` is not the only one of its channel."""
+        raise NotImplementedError
+
+    def _submit(self) -> None:
+        """Give the sequencer what was published since the last time."""
+        raise NotImplementedError
+
+    def _lose(self, view: View, error: BaseException) -> None:
+        """What `view` collected cannot be brought together: it counts as offered and dropped. Raises nothing."""
         raise NotImplementedError
 
     def _fail(self, peer: Any, error: BaseException) -> None:

@@ -103,6 +103,10 @@ class Framing:
     def __repr__(self) -> str:
         return f"<Framing {self.name}>"
 
+    def resplitter(self) -> Splitter:
+        """A new splitter for frames that were checked before, or are our own: without a limit, whatever their text."""
+        return self.splitter(UNLIMITED, "pass")
+
     def frame(self, payload: bytes | bytearray | memoryview) -> bytes:
         """`payload` in wire form, whatever its size: `splitter(limit).frame` has a limit.
 

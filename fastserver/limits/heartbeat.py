@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fastserver.errors import ConfigError
+from fastserver.framing import FRAMINGS
 from fastserver.peers.rounds import Rounds
 
 if TYPE_CHECKING:
@@ -24,12 +25,18 @@ CHECKS: Final = 4
 
 
 class Heartbeat:
-    """Sends the heartbeat of `config` to quiet peers. Raises `ConfigError` if that cannot be a message of `framing`."""
+    """Sends the heartbeat of `config` to quiet peers. Raises `ConfigError` if that cannot be a message in each
+    of its modes.
+    """
 
-    def __init__(self, config: Config, framing: Framing, *, clock: Clock, peers: PeerMap) -> None:
+    def __init__(self, config: Config, *, clock: Clock, peers: PeerMap) -> None:
         self._clock = clock
         self._interval = config.heartbeat
-        self._frame = b"" if self._interval is None else _frame(config, framing)
+        self._config = config
+        self._frames: dict[Framing, bytes] = {}
+        if self._interval is not None:
+            for mode in config.modes:
+                self._frame(FRAMINGS[mode])
         self._offered: dict[Peer, tuple[int, float]] = {}  # bytes, and since when it was no more (loop time, seconds)
         self._rounds = None if self._interval is None else Rounds(clock, peers, self._interval / CHECKS, self._check)
 
@@ -45,7 +52,7 @@ class Heartbeat:
     def _check(self, peer: Peer) -> None:
         # To a peer that is behind something is under way.
         if peer.reason is None and peer.role.receives and not peer.link.stuck and self._is_quiet(peer):
-            peer.tell(self._frame)
+            peer.tell(self._frame(peer.framing))
 
     def _is_quiet(self, peer: Peer) -> bool:
         """True if `peer` was offered nothing for the interval; then the heartbeat that it gets is noted."""
@@ -57,14 +64,19 @@ class Heartbeat:
             return False
         if self._interval is None or now - since < self._interval:
             return False
-        self._offered[peer] = size + len(self._frame), now
+        self._offered[peer] = size + len(self._frame(peer.framing)), now
         return True
 
-
-def _frame(config: Config, framing: Framing) -> bytes:
-    text = config.heartbeat_message
-    try:
-        payload = framing.pack(framing.parse(text))
-        return framing.splitter(config.max_message).frame(payload)
-    except ValueError as error:
-        raise ConfigError(f"--heartbeat-message: {text!r} is not allowed: {error}; allowed is one message") from None
+    def _frame(self, framing: Framing) -> bytes:
+        """The heartbeat for peers of `framing`."""
+        frame = self._frames.get(framing)
+        if frame is None:
+            text = self._config.heartbeat_message
+            try:
+                payload = framing.pack(framing.parse(text))
+                frame = self._frames[framing] = framing.splitter(self._config.max_message).frame(payload)
+            except ValueError as error:
+                raise ConfigError(
+                    f"--heartbeat-message: {text!r} is not allowed: {error}; allowed is one message"
+                ) from None
+        return frame

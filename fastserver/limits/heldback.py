@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fastserver.fanout.backlog import whole
+from fastserver.fanout.parts import whole
 
 if TYPE_CHECKING:
-    from fastserver.framing.framing import Splitter
+    from fastserver.framing.framing import Framing
 
 
 class HeldBack:
@@ -35,15 +35,15 @@ class HeldBack:
         self.start = 0
         self.messages += messages
 
-    def take(self, at_least: int, splitter: Callable[[], Splitter]) -> tuple[bytes, int]:
+    def take(self, at_least: int, framing: Framing) -> tuple[bytes, int]:
         """The fewest messages that make `at_least` bytes, or all, and their number.
 
-        `splitter` makes a new splitter of the framing.
+        `framing` is theirs.
         """
         start, messages = self.start, self.messages
         size = self.size
         if at_least < size:
-            size, messages = whole(self.frames, start, at_least, splitter)
+            size, messages = whole(self.frames, start, at_least, framing.resplitter)
         frames = self.frames[start : start + size]
         self.start += size
         self.messages -= messages

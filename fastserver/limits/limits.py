@@ -17,38 +17,30 @@ if TYPE_CHECKING:
     from fastserver.clock import Clock
     from fastserver.config.config import Config
     from fastserver.fanout.flush import Flush
-    from fastserver.framing import Splitter
-    from fastserver.framing.framing import Framing
     from fastserver.log.log import Log
     from fastserver.peers.peer import Peer
     from fastserver.peers.peermap import PeerMap
 
 
 class Limits:
-    """The limits of `config`.
-
-    `receive` takes frames (complete, so many messages) of a peer that pacing lets pass; `splitter` makes a new splitter
-    of the framing.
-    """
+    """The limits of `config`. `receive` takes frames (complete, so many messages) of a peer that pacing lets pass."""
 
     def __init__(
         self,
         config: Config,
-        framing: Framing,
         *,
         clock: Clock,
         log: Log,
         peers: PeerMap,
         flush: Flush,
         receive: Callable[[Peer, bytes, int], object],
-        splitter: Callable[[], Splitter],
     ) -> None:
-        self.pacing = Pacing(config, clock=clock, log=log, flush=flush, receive=receive, splitter=splitter)
+        self.pacing = Pacing(config, clock=clock, log=log, flush=flush, receive=receive)
         self.slow_consumers = SlowConsumers(config, clock=clock, log=log, flush=flush)
         moves = self.pacing.readers.is_moving
         self.memory = Memory(config.max_memory, clock=clock, log=log, peers=peers, flush=flush, moves=moves)
         self.timeouts = Timeouts(config, clock=clock, peers=peers, slow_consumers=self.slow_consumers)
-        self.heartbeat = Heartbeat(config, framing, clock=clock, peers=peers)
+        self.heartbeat = Heartbeat(config, clock=clock, peers=peers)
         self.vanished = Vanished(config.tcp_user_timeout, clock=clock, log=log, peers=peers)
         self.rates = Rates(config, clock=clock, log=log, flush=flush, throttled=peers.throttled)
         self.watchers = (self.timeouts, self.heartbeat, self.vanished, self.rates)

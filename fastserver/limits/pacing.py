@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from fastserver.clock import Clock
     from fastserver.config.config import Config
     from fastserver.fanout.flush import Flush
-    from fastserver.framing.framing import Splitter
     from fastserver.log.log import Log
     from fastserver.peers.peer import Peer
 
@@ -48,8 +47,7 @@ RELEASED_AT_ONCE: Final = 1024 * 1024
 class Pacing:
     """The senders that are held back: a brake while any reader is waited for.
 
-    `receive` takes frames (complete, so many messages) of a peer that may be passed on; `splitter` makes a new splitter
-    of the framing.
+    `receive` takes frames (complete, so many messages) of a peer that may be passed on.
     """
 
     def __init__(
@@ -60,14 +58,12 @@ class Pacing:
         log: Log,
         flush: Flush,
         receive: Callable[[Peer, bytes, int], object],
-        splitter: Callable[[], Splitter],
     ) -> None:
         target = config.max_pending if config.slow_consumer == "block" else config.max_pending // 2
         self.readers = Readers(config, target, clock=clock, log=log, flush=flush)
         self._clock = clock
         self._flush = flush
         self._receive = receive
-        self._splitter = splitter
         self._paused: OrderedDict[Peer, HeldBack] = OrderedDict()  # senders, in the order of their turn
         self._turns: OrderedDict[Peer, asyncio.Future[None]] = OrderedDict()  # of the inboxes that wait, likewise
         self._called: set[Peer] = set()  # senders that had their turn and were not read since
@@ -293,7 +289,7 @@ class Pacing:
         """
         held = self._paused[sender]
         if held.messages:
-            self._receive(sender, *held.take(at_least, self._splitter))
+            self._receive(sender, *held.take(at_least, sender.framing))
         if self._paused.get(sender) is not held:  # a handler has had it kicked
             return
         if not held.messages and (self._over or held.then is not None):

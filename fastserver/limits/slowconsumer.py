@@ -15,7 +15,7 @@ from logging import WARNING
 from typing import TYPE_CHECKING, Final
 
 from fastserver.errors import CloseReason
-from fastserver.fanout.backlog import Part
+from fastserver.fanout.parts import Part
 from fastserver.limits.block import Block
 from fastserver.peers import notice
 from fastserver.peers.membership import hear_again, miss, missing
@@ -106,7 +106,7 @@ class SlowConsumers:
             missed = peer.dropped[0] - episode.told
             if missed and self._notify:
                 episode.told += missed
-                peer.tell(notice.missed(peer.hub, missed))
+                peer.tell(notice.missed(peer.framing, missed))
                 self._flush.run()
         taken = self._flush.take(peer)
         missed = peer.dropped[0] - episode.told
@@ -114,7 +114,7 @@ class SlowConsumers:
             return taken
         episode.told += missed
         parts, messages = taken or ((), 0)
-        word = notice.missed(peer.hub, missed)
+        word = notice.missed(peer.framing, missed)
         peer.offer(1, len(word))
         return (word, *parts), messages + 1
 

@@ -22,7 +22,8 @@ from fastserver.peers.pending import Owed
 from fastserver.peers.stages import TABLE, Do, Event, Stage
 
 if TYPE_CHECKING:
-    from fastserver.fanout.backlog import Part
+    from fastserver.fanout.parts import Part
+    from fastserver.framing.framing import Framing
 
 CLOSE_TIMEOUT: Final = 1.0
 """Seconds a peer that is closed has to take what is pending and end its own stream."""
@@ -42,6 +43,9 @@ class Connection(Owed, Protocol):
     ended: bool
     deadline: Any
     role: Role
+
+    @property
+    def framing(self) -> Framing: ...
 
     @property
     def is_unix(self) -> bool: ...
@@ -178,7 +182,7 @@ def _write_last(peer: Connection, parts: list[Part], messages: int, within: floa
 
 
 def _last_word(peer: Connection) -> bytes:
-    word = notice.closing(peer.hub, peer.reason or CloseReason.KICKED)
+    word = notice.closing(peer.framing, peer.reason or CloseReason.KICKED)
     peer.offer(1, len(word))
     return word
 

@@ -29,6 +29,9 @@ class Counts:
     waiting_bytes: int = 0
     skipped_messages: int = 0
     """Messages it sent that went no further, since their text is not UTF-8 (`invalid_text`)."""
+    untranslatable_messages: int = 0
+    """Messages it sent that peers of another framing did not get, since they have no translation, or are longer than
+    `max_message` then; once for each such framing."""
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(*map(add, _counters(self), _counters(other)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import builtins
 from collections import Counter
 from collections.abc import Callable, Container
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     from fastserver.clock import Clock
     from fastserver.config.config import Config
-    from fastserver.fanout.backlog import Part
     from fastserver.fanout.channel import Channel
     from fastserver.fanout.channels import Channels
     from fastserver.fanout.flush import Flush
-    from fastserver.framing.framing import Framing, Splitter
+    from fastserver.fanout.parts import Part
+    from fastserver.framing.packer import Packer
     from fastserver.log.log import Log
     from fastserver.peers.socketlink import Sockets
     from fastserver.peers.unread import Unread
@@ -94,17 +94,9 @@ class Hub(Generic[P]):
     clock: Clock
     log: Log
     flush: Flush
-    channels: Channels[Any]
-    everyone: Channel[P]
-    """The channel that every receiving peer is in."""
     sockets: Sockets
-    framing: Framing
-    splitter: Callable[[], Splitter]
-    """Makes splitters for frames that the server has, whatever their size."""
-    frame: Callable[[Any], bytes]
-    """Puts a value into wire form. Raises `TypeError` or `ValueError` for what cannot be a message."""
-    frame_packed: Callable[[bytes], bytes]
-    """Puts a payload into wire form. Raises as `frame` does."""
+    packer: Packer
+    """Puts the values that handlers send into wire form."""
     ext_hook: Callable[[int, bytes], Any] | None
     """Makes values of msgpack's extension types."""
     call_threadsafe: Callable[..., None]
@@ -133,3 +125,12 @@ class Hub(Generic[P]):
     """Messages that were skipped (`invalid_text`), by the id of the connected peer that sent them."""
     listening: dict[P, Any]
     """The peers that are no connections, but listen in this process, and the pipe of each."""
+    listen: Callable[[Channel[P]], Any]
+    """Listens to a channel within this process. Raises RuntimeError unless the server runs."""
+    untranslatable: Counter[int]
+    """Messages that could not be translated, once for each framing, by the id of the connected peer that sent them."""
+
+    # Made with the hub.
+    everyone: Channel[P] = field(init=False)
+    """The channel that every receiving peer is in."""
+    channels: Channels[Any] = field(init=False)

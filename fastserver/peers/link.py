@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
-from fastserver.fanout.backlog import Part
+from fastserver.fanout.parts import Part
 from fastserver.framing.framing import Splitter
 from fastserver.kernel import borrowed, kernel_memory, unacknowledged
 

@@ -108,17 +108,17 @@ class Listening:
     """
 
     def __init__(self, hub: Hub[Peer], channel: Channel[Peer]) -> None:
-        peer = Peer(hub, DISCARD, Role.RECEIVE)
+        peer = Peer(hub, hub.packer.framing, DISCARD, Role.RECEIVE)
         peer.id = hub.number()
         peer.address = f"listening to {channel.name!r}"
         self._peer = peer
         self._pipe = Pipe(peer)
-        self._splitter = hub.splitter()
+        self._splitter = peer.framing.resplitter()
         self._messages: Iterator[Message[None]] = iter(())
         peer.link = TransportLink(peer, self._pipe)
         peer.began()
         hub.flush.run()  # what was broadcast before is not for it
-        join(peer, channel)
+        join(peer, channel.view(peer.framing))
         hub.listening[peer] = self._pipe
 
     def __aiter__(self) -> Listening:

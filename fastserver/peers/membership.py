@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
-from fastserver.fanout.batch import Collector, Member
 from fastserver.fanout.channel import Channel
+from fastserver.fanout.view import Member, View
 
 if TYPE_CHECKING:
+    from fastserver.framing.framing import Framing
     from fastserver.peers.hub import Hub
     from fastserver.peers.link import Link
 
@@ -25,9 +26,11 @@ class Memberships:
     __slots__ = ("_members", "direct")
 
     def __init__(self, members: tuple[Member, ...]) -> None:
-        self._members: tuple[Member, ...] | dict[Collector, Member] = members  # a dict, where they are more than `FEW`
-        self.direct: Channel | None = None
-        """The channel of which it is the only member: what is sent to it alone has its place in the order there."""
+        self._members: tuple[Member, ...] | dict[Channel[Any] | None, Member] = (
+            members  # a dict, where they are more than `FEW`
+        )
+        self.direct: View | None = None
+        """The view of which it is the only member: what is sent to it alone has its place in the order there."""
 
     @property
     def all(self) -> Collection[Member]:
@@ -35,7 +38,7 @@ class Memberships:
         members = self._members
         return members.values() if isinstance(members, dict) else members
 
-    def of(self, channel: Collector) -> Member | None:
+    def of(self, channel: Channel[Any] | None) -> Member | None:
         """The membership of `channel`; None if there is none."""
         members = self._members
         if isinstance(members, dict):
@@ -73,6 +76,9 @@ class Subscriber(Protocol):
     memberships: Memberships | None
 
     @property
+    def framing(self) -> Framing: ...
+
+    @property
     def members(self) -> Collection[Member]: ...
 
     def offer(self, messages: int, size: int) -> None: ...
@@ -87,25 +93,22 @@ def missing(peer: Subscriber) -> bool:
     return False
 
 
-def join(peer: Subscriber, channel: Channel) -> None:
-    """Make `peer` a member of `channel`, of which it is none."""
-    if missing(peer):
-        _enter(peer, Member(channel, peer, missing=True))
-        return
+def join(peer: Subscriber, view: View) -> None:
+    """Make `peer` a member of `view`, in its framing, of whose channel it is none."""
     receiver = cast(Any, peer)
-    member = channel.join(receiver, peer.link.transport)
+    member = view.join_missing(receiver) if missing(peer) else view.join(receiver, peer.link.transport)
     try:
-        if peer in peer.hub.flush.behind:
-            channel.fall_behind(member)
+        if peer in peer.hub.flush.behind and not member.missing:
+            view.fall_behind(member)
         _enter(peer, member)
     except BaseException:
-        channel.leave(member)
+        view.leave(member)
         raise
 
 
 def leave(peer: Subscriber, member: Member) -> None:
     """End a membership of `peer`, and keep in the books what was offered by it. What waits for it still does."""
-    member.channel.leave(member)
+    member.view.leave(member)
     messages, size = member.offered
     if member.missing:
         peer.skip(messages, size)
@@ -120,7 +123,7 @@ def miss(peer: Subscriber) -> None:
     """Drop, and count, everything for `peer` that is flushed from now on, until it is to `hear_again`."""
     for member in [member for member in peer.members if not member.missing]:
         leave(peer, member)
-        _enter(peer, Member(member.channel, peer, missing=True))
+        _enter(peer, member.view.join_missing(cast(Any, peer)))
 
 
 def hear_again(peer: Subscriber) -> None:
@@ -130,7 +133,7 @@ def hear_again(peer: Subscriber) -> None:
     for member in missed:
         leave(peer, member)
     for member in missed:
-        join(peer, member.channel)
+        join(peer, member.view)
     peer.hub.flush.look_at(cast(Any, peer))
 
 
@@ -138,7 +141,7 @@ def tell(peer: Subscriber, frame: bytes) -> None:
     """Send `peer` a frame of its framing, in its place in the order."""
     memberships = _memberships(peer)
     if memberships.direct is None:
-        direct = Channel("")
+        direct = View(peer.framing)
         join(peer, direct)
         memberships.direct = direct
     peer.hub.flush.publish(memberships.direct, None, frame, 1)

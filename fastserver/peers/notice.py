@@ -16,19 +16,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fastserver.errors import CloseReason
-    from fastserver.peers.hub import Hub
+    from fastserver.framing.framing import Framing
 
 
-def missed(hub: Hub[Any], messages: int) -> bytes:
+def missed(framing: Framing, messages: int) -> bytes:
     """The frame that says how many messages a peer missed."""
-    return _frame(hub, {"fastserver": "missed", "messages": messages})
+    return _frame(framing, {"fastserver": "missed", "messages": messages})
 
 
-def closing(hub: Hub[Any], reason: CloseReason) -> bytes:
+def closing(framing: Framing, reason: CloseReason) -> bytes:
     """The frame that says why a peer is closed."""
-    return _frame(hub, {"fastserver": "closing", "reason": reason.value})
+    return _frame(framing, {"fastserver": "closing", "reason": reason.value})
 
 
-def _frame(hub: Hub[Any], value: dict[str, Any]) -> bytes:
-    framing = hub.framing
+def _frame(framing: Framing, value: dict[str, Any]) -> bytes:
     return framing.frame(framing.pack(framing.parse(json.dumps(value))))

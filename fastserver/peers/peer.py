@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from fastserver.config.listener import Role
 from fastserver.errors import CloseReason
-from fastserver.fanout.batch import Collector, Member
 from fastserver.fanout.channel import Channel
+from fastserver.fanout.view import Member, View
 from fastserver.peers import books, closing, membership
 from fastserver.peers.books import Amount, Past
 from fastserver.peers.closing import CLOSE_TIMEOUT, happen
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from fastserver.fanout.outbox import Outbox
-    from fastserver.framing.framing import Splitter
+    from fastserver.framing.framing import Framing, Splitter
     from fastserver.peers.hub import Hub
 
 
@@ -34,8 +34,8 @@ class Peer(Reading, asyncio.Protocol):
 
     hub: Hub[Peer]
 
-    def __init__(self, hub: Hub[Peer], splitter: Splitter, role: Role = Role.BOTH) -> None:
-        super().__init__(hub, splitter)
+    def __init__(self, hub: Hub[Peer], framing: Framing, splitter: Splitter, role: Role = Role.BOTH) -> None:
+        super().__init__(hub, framing, splitter)
         self.role = role
         """Whether it sends, receives, or both."""
         self.data: Any = None
@@ -69,19 +69,19 @@ class Peer(Reading, asyncio.Protocol):
         return "idle" if self.hub.clock.time() - last >= self.hub.config.idle_after else "active"
 
     def send(self, value: Any) -> bool:
-        """Send one message to it alone: bytes-like in lines mode, any packable value in the msgpack modes.
+        """Send one message to it alone: bytes-like where its framing is lines, any packable value where it is msgpack.
 
         False if it is closed, or does not receive. Raises `TypeError` or `ValueError` for what cannot be a message.
         """
-        return self._send(self.hub.frame(value))
+        return self._send(self.hub.packer.frame(value, self.framing))
 
     def send_packed(self, payload: bytes) -> bool:
         """Send one message that is packed already, as `send` does."""
-        return self._send(self.hub.frame_packed(payload))
+        return self._send(self.hub.packer.frame_packed(payload, self.framing))
 
     def send_threadsafe(self, value: Any) -> None:
         """`send` from another thread. Raises as `send` does; whether it is closed is not told."""
-        self.hub.call_threadsafe(self._send, self.hub.frame(value))
+        self.hub.call_threadsafe(self._send, self.hub.packer.frame(value, self.framing))
 
     @property
     def channels(self) -> list[Channel[Peer]]:
@@ -95,7 +95,7 @@ class Peer(Reading, asyncio.Protocol):
         self._check(channel)
         if self.role.receives and self.stage in OFFERED and self.member_of(channel) is None:
             self.hub.flush.run()  # what was broadcast before is not for it
-            membership.join(self, channel)
+            membership.join(self, channel.view(self.framing))
 
     def leave(self, channel: Channel[Peer]) -> None:
         """Receive nothing more of `channel`, but for what was broadcast before; nothing if it is not in it. Raises as
@@ -116,7 +116,7 @@ class Peer(Reading, asyncio.Protocol):
     def relay(self, frames: bytes, start: int, end: int) -> None:
         """Broadcast one message it sent, `frames[start:end]`, as the server does without a handler."""
         hub = self.hub
-        hub.flush.relay(hub.everyone, None if hub.config.echo else self.member, frames, start, end)
+        hub.flush.relay(self.view, None if hub.config.echo else self.member, frames, start, end, self.id)
 
     def close(self, reason: CloseReason = CloseReason.KICKED, within: float = CLOSE_TIMEOUT) -> None:
         """End the connection without loss: nothing more that it sends is passed on, and nothing more is offered to it;
@@ -147,6 +147,7 @@ class Peer(Reading, asyncio.Protocol):
             messages_in=self.messages_in,
             bytes_in=self.bytes_in,
             skipped_messages=self.hub.skipped[self.id],
+            untranslatable_messages=self.hub.untranslatable[self.id],
             offered_messages=offered_messages,
             offered_bytes=offered_bytes,
             messages_out=offered_messages - pending_messages - dropped_messages,
@@ -235,14 +236,14 @@ class Peer(Reading, asyncio.Protocol):
             return self.memberships.all
         return () if self.member is None else (self.member,)
 
-    def member_of(self, channel: Collector) -> Member | None:
+    def member_of(self, channel: Channel[Any] | None) -> Member | None:
         """Its membership of `channel`, or None."""
         if self.memberships is not None:
             return self.memberships.of(channel)
         return self.member if self.member is not None and self.member.channel is channel else None
 
-    def add(self, channel: Channel[Peer]) -> None:
-        membership.join(self, channel)
+    def add(self, view: View) -> None:
+        membership.join(self, view)
 
     def tell(self, frame: bytes) -> None:
         membership.tell(self, frame)
@@ -251,7 +252,7 @@ class Peer(Reading, asyncio.Protocol):
         return books.offered(self)
 
     def pending(self) -> Amount:
-        return books.pending(self, self.hub.splitter())
+        return books.pending(self, self.framing.resplitter())
 
     @property
     def dropped(self) -> Amount:

@@ -33,6 +33,9 @@ class PeerMap:
         """How often a peer was read no further for a while, by the setting that it went over."""
         self.skipped: Counter[int] = Counter()
         """Messages that were skipped (`invalid_text`), by the id of the connected peer that sent them."""
+        self.untranslatable: Counter[int] = Counter()
+        """Messages that could not be translated, once for each framing, by the id of the connected peer that sent them;
+        0 is the program."""
         self._peers: dict[int, Peer] = {}
         self._ids = count(1)
         self.gone = Counts()
@@ -65,6 +68,7 @@ class PeerMap:
         del self._peers[peer.id]  # first: whatever else fails, it is not there any more
         figures = peer.figures()
         self.skipped.pop(peer.id, None)
+        self.untranslatable.pop(peer.id, None)
         self.closed.append(figures)
         self.gone += figures
         self.reasons[str(figures.reason)] += 1

@@ -8,7 +8,7 @@ from fastserver.peers import books
 from fastserver.peers.books import Account, Amount
 
 if TYPE_CHECKING:
-    from fastserver.fanout.backlog import Part
+    from fastserver.fanout.parts import Part
     from fastserver.peers.hub import Hub
 
 

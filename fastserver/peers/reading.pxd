@@ -2,7 +2,7 @@
 
 cimport cython
 
-cimport fastserver.fanout.batch as _batch
+cimport fastserver.fanout.view as _view
 cimport fastserver.fanout.tick as _tick
 
 cdef Py_ssize_t FULL_READ
@@ -10,7 +10,8 @@ cdef Py_ssize_t FULL_READ
 
 cdef class Reading:
     cdef public object address, hub, inbox, last_message, link, reason, splitter, throttle
-    cdef public _batch.Member member
+    cdef public _view.Member member
+    cdef public _view.View view
     cdef public _tick.Tick _tick
     cdef public long long id, messages_in, bytes_in
     cdef public double _clock, _since

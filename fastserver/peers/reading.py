@@ -13,9 +13,9 @@ from fastserver.fanout.pause import Pause
 from fastserver.fanout.reads import READ_SIZE
 
 if TYPE_CHECKING:
-    from fastserver.fanout.batch import Member
     from fastserver.fanout.tick import Tick
-    from fastserver.framing.framing import Splitter
+    from fastserver.fanout.view import Member, View
+    from fastserver.framing.framing import Framing, Splitter
     from fastserver.peers.hub import Hub, Inbox, Rate
     from fastserver.peers.link import Link
 
@@ -45,12 +45,13 @@ class Reading:
         "splitter",
         "stage",
         "throttle",
+        "view",
     )
 
     link: Link
     """Its way to the kernel, once it is connected."""
 
-    def __init__(self, hub: Hub[Any], splitter: Splitter) -> None:
+    def __init__(self, hub: Hub[Any], framing: Framing, splitter: Splitter) -> None:
         self.id = 0
         """Its number; the server gives each peer another."""
         self.address = ""
@@ -67,6 +68,8 @@ class Reading:
         """Keeps it to its rates, if there are any."""
         self.inbox: Inbox | None = None
         """Holds what waits for async handlers, if there are any."""
+        self.view: View = hub.everyone.view(framing)
+        """The messages of everyone in its framing."""
         self.splitter = splitter
         self.messages_in = 0
         self.bytes_in = 0
@@ -99,13 +102,13 @@ class Reading:
             self.messages_in += messages
             if self._paused or tick.published + len(frames) > tick.hold_at:
                 self._pace(frames, messages)
-            elif tick.relaying is None:
+            elif not tick.relaying:
                 self.last_message = tick.time()
                 self.hub.received(self, frames, messages)
             else:
                 if tick.shown:
-                    self.hub.log.messages(self.id, self.address, self.hub.framing, frames, messages)
-                tick.pass_on(self.id, self.member, frames, messages)
+                    self.hub.log.messages(self.id, self.address, self.framing, frames, messages)
+                tick.pass_on(self.id, self.view, self.member, frames, messages)
                 self.last_message = tick.began
         if tick.skips and self.splitter.skipped:
             messages += self._skipped()
@@ -124,6 +127,12 @@ class Reading:
         """Throw away what pacing holds of it, if nothing more that it sent is to be passed on."""
         if self.reason in UNHEARD:
             self.hub.pacing.drop(self)
+
+    @property
+    def framing(self) -> Framing:
+        """The framing that it speaks."""
+        framing: Framing = self.view.framing
+        return framing
 
     def began(self) -> None:
         """Count the age of the connection from now."""
@@ -251,7 +260,7 @@ class Reading:
     def _is_web_page(self, frames: bytes) -> bool:
         """Whether `frames`, the first it sent, show that it is a web page; then it is closed."""
         config = self.hub.config
-        if config.allow_http_lines or not self.hub.framing.is_request(frames):
+        if config.allow_http_lines or not self.framing.is_request(frames):
             return False
         self.hub.log.line(
             WARNING,

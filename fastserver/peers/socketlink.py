@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from fastserver.fanout.backlog import Part, past
+from fastserver.fanout.parts import Part, past
 from fastserver.kernel import borrowed
 from fastserver.peers.link import RESET, Link, Owner
 from fastserver.peers.transportlink import TransportLink

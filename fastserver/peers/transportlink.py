@@ -6,7 +6,7 @@ import errno
 from collections.abc import Sequence
 from contextlib import suppress
 
-from fastserver.fanout.backlog import Part
+from fastserver.fanout.parts import Part
 from fastserver.peers.link import Link
 
 

@@ -68,12 +68,18 @@ def test_mode_is_that_of_the_urls() -> None:
 
 
 @pytest.mark.parametrize(
-    ("urls", "mode", "wrong"), [([ONE], "lines", ONE), ([ONE, OTHER], None, OTHER), ([OTHER, ONE], None, ONE)]
+    ("urls", "mode", "modes"),
+    [
+        ([ONE], "lines", ["lines", "msgpack"]),
+        ([ONE, OTHER], None, ["msgpack", "lines"]),
+        ([OTHER, ONE], None, ["lines", "msgpack"]),
+    ],
 )
-def test_all_listeners_have_one_mode(urls: list[str], mode: str | None, wrong: str) -> None:
+def test_listeners_may_have_different_modes(urls: list[str], mode: str | None, modes: list[str]) -> None:
     settings = {} if mode is None else {"mode": mode}
-    with pytest.raises(ConfigError, match=f"--listen: '{wrong}' is not allowed; all listeners have one mode"):
-        Config(listen=tuple(urls), **settings)  # type: ignore[arg-type]
+    config = Config(listen=tuple(urls), **settings)  # type: ignore[arg-type]
+    assert config.mode == modes[0]
+    assert config.modes == modes
 
 
 @pytest.mark.parametrize(

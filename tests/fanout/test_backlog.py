@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from support.simulation import Simulation
 
-from fastserver.fanout.backlog import OWN, RUN, STRETCH, Segment, past
+from fastserver.fanout.parts import past
+from fastserver.fanout.segment import OWN, RUN, STRETCH, Segment
 from fastserver.peers.peer import Peer
 
 

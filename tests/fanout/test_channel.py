@@ -6,25 +6,25 @@ import gc
 from types import SimpleNamespace
 from typing import Any, cast
 
-from fastserver.fanout.backlog import SEGMENT, Segment
-from fastserver.fanout.batch import Batch, Member
-from fastserver.fanout.channel import Channel
 from fastserver.fanout.outbox import Outbox
+from fastserver.fanout.segment import SEGMENT, Segment
+from fastserver.fanout.view import Batch, Member, View
+from fastserver.framing import FRAMINGS
 from fastserver.framing.registry import LinesSplitter
 
 
-def join(channel: Channel) -> Member:
+def join(channel: View) -> Member:
     peer = SimpleNamespace(link=SimpleNamespace(descriptor=-1), outbox=Outbox(lambda: LinesSplitter(1 << 20)))
     return channel.join(cast(Any, peer), cast(Any, object()))
 
 
-def batch(channel: Channel, *pieces: tuple[Member | None, bytes, int]) -> Batch:
+def batch(channel: View, *pieces: tuple[Member | None, bytes, int]) -> Batch:
     channel.runs = [(1, 0)]
     channel.pieces = [*pieces]
     return channel.batch()
 
 
-def publish(channel: Channel, frames: bytes, sender: Member | None = None) -> None:
+def publish(channel: View, frames: bytes, sender: Member | None = None) -> None:
     batch(channel, (sender, frames, frames.count(b"\n"))).close()
 
 
@@ -37,7 +37,7 @@ def everything(member: Member) -> tuple[bytes, int]:
 
 
 def test_batch_of_one_read_is_that_very_object() -> None:
-    channel = Channel("")
+    channel = View(FRAMINGS["lines"])
     sender = join(channel)
     frames = b"one\ntwo\n"
     made = batch(channel, (sender, frames, 2))
@@ -46,7 +46,7 @@ def test_batch_of_one_read_is_that_very_object() -> None:
 
 
 def test_senders_are_left_out_without_copies() -> None:
-    channel = Channel("")
+    channel = View(FRAMINGS["lines"])
     one, two = join(channel), join(channel)
     made = batch(channel, (one, b"1\n", 1), (two, b"2\n2\n", 2), (one, b"3\n", 1), (None, b"4\n", 1))
     parts, messages = made.to(one)
@@ -57,7 +57,7 @@ def test_senders_are_left_out_without_copies() -> None:
 
 
 def test_one_who_joins_later_is_offered_what_comes_after() -> None:
-    channel = Channel("")
+    channel = View(FRAMINGS["lines"])
     join(channel)
     publish(channel, b"before\n")
     late = join(channel)
@@ -66,7 +66,7 @@ def test_one_who_joins_later_is_offered_what_comes_after() -> None:
 
 
 def test_cursor_gives_what_came_since_and_leaves_out_its_own() -> None:
-    channel = Channel("")
+    channel = View(FRAMINGS["lines"])
     slow = join(channel)
     publish(channel, b"had\n")
     channel.fall_behind(slow)
@@ -82,16 +82,16 @@ def test_cursor_gives_what_came_since_and_leaves_out_its_own() -> None:
 
 
 def test_nothing_is_kept_while_nobody_is_behind() -> None:
-    channel = Channel("")
+    channel = View(FRAMINGS["lines"])
     slow = join(channel)
     channel.fall_behind(slow)
     publish(channel, b"x\n")
-    assert channel._tail is not None
+    assert channel.backlog is not None
     assert everything(slow) == (b"x\n", 1)
     channel.catch_up(slow, cast(Any, object()))
-    assert channel._tail is None
+    assert channel.backlog is None
     publish(channel, b"y\n")
-    assert channel._tail is None
+    assert channel.backlog is None
 
 
 def _segments() -> list[Segment]:
@@ -100,7 +100,7 @@ def _segments() -> list[Segment]:
 
 def test_backlog_keeps_each_batch_once_and_only_from_the_furthest_cursor_on() -> None:
     gc.collect()
-    channel = Channel("")
+    channel = View(FRAMINGS["lines"])
     members = [join(channel) for _ in range(100)]
     for member in members:
         channel.fall_behind(member)
@@ -121,7 +121,7 @@ def test_backlog_keeps_each_batch_once_and_only_from_the_furthest_cursor_on() ->
 
 def test_tiny_batches_share_segments() -> None:
     gc.collect()
-    channel = Channel("")
+    channel = View(FRAMINGS["lines"])
     slow = join(channel)
     channel.fall_behind(slow)
     line = b"x" * 63 + b"\n"
@@ -134,7 +134,7 @@ def test_tiny_batches_share_segments() -> None:
 
 
 def test_a_backlog_of_any_length_is_let_go() -> None:
-    channel = Channel("")
+    channel = View(FRAMINGS["lines"])
     slow = join(channel)
     channel.fall_behind(slow)
     blob = b"x" * (SEGMENT + 1)

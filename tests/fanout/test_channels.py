@@ -227,7 +227,7 @@ def test_extension_types_have_values() -> None:
 
 def test_a_function_makes_values_that_can_be_packed_of_others() -> None:
     made = fastserver.Server(fastserver.Config(mode="msgpack-stream"), default=lambda value: sorted(value))
-    assert made.frame({1}) == b"\x91\x01"
+    assert made.packer.frame({1}) == b"\x91\x01"
     with pytest.raises(ValueError, match="default is not allowed in mode lines"):
         fastserver.Server(default=sorted)
     with pytest.raises(ValueError, match="default 3 is not allowed"):

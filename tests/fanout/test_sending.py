@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from fastserver.fanout import sending
-from fastserver.fanout.batch import Collector, Member
+from fastserver.fanout.view import Member, View
+from fastserver.framing import FRAMINGS
 
 COMPILED = sending.send_all.__module__ == "fastserver.fanout._sending"
 compiled = pytest.mark.skipif(not COMPILED, reason="nothing is sent beneath a transport without the compiled one")
@@ -29,7 +30,9 @@ class Hearer:
         self.ours, self.theirs = socket.socketpair()
         for end in (stack.enter_context(self.ours), stack.enter_context(self.theirs)):
             end.setblocking(False)
-        self.member = Member(Collector(), SimpleNamespace(link=SimpleNamespace(descriptor=self.ours.fileno())))
+        self.member = Member(
+            View(FRAMINGS["lines"]), SimpleNamespace(link=SimpleNamespace(descriptor=self.ours.fileno()))
+        )
         self.transport: Any = SimpleNamespace(is_closing=lambda: closing)
 
     def heard(self) -> bytes:

@@ -191,7 +191,7 @@ def test_one_message_of_the_longest_fits(mode: str, max_message: int) -> None:
     peer, _ = simulation.connect()
     _, transport = simulation.connect()
     payload = b"\xc6" + (max_message - 5).to_bytes(4, "big") + bytes(max_message - 5) if max_message > 5 else b"\xc0"
-    frame = simulation.server.framer.frame(b"x" * max_message if mode == "lines" else payload)
+    frame = simulation.server.packer.frame_packed(b"x" * max_message if mode == "lines" else payload)
     for _ in range(3):
         for start in range(0, len(frame), 100_000):
             peer.data_received(frame[start : start + 100_000])

@@ -311,7 +311,7 @@ def test_the_last_word_comes_behind_what_the_transport_had(mode: str, expected: 
     simulation = Simulation(mode=mode, max_pending=LIMIT, last_word=True, log_messages=0)
     sender, _ = simulation.connect()
     slow, reading = simulation.connect(1000)
-    frame = simulation.server.frame(b"x" * 9990)
+    frame = simulation.server.packer.frame(b"x" * 9990)
     for _ in range(20):
         sender.data_received(frame)
         simulation.loop.tick()

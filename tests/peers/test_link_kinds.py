@@ -47,21 +47,21 @@ def test_what_is_not_taken_is_counted_to_the_byte(network: Simulation) -> None:
     peer, transport = stuck(network)
     taken = len(transport.sent)
     assert peer.link.unsent == 100_000 - taken
-    assert peer.link.pending(network.server.hub.splitter()) == (10 - taken // 10_000, 100_000 - taken)
+    assert peer.link.pending(network.server.packer.framing.resplitter()) == (10 - taken // 10_000, 100_000 - taken)
     transport.give_room(15_000)
     taken = len(transport.sent)
     assert peer.link.unsent == 100_000 - taken
-    assert peer.link.pending(network.server.hub.splitter())[0] == 10 - taken // 10_000
+    assert peer.link.pending(network.server.packer.framing.resplitter())[0] == 10 - taken // 10_000
     transport.give_room(MANY)
     assert not peer.link.stuck
-    assert peer.link.pending(network.server.hub.splitter()) == (0, 0)
+    assert peer.link.pending(network.server.packer.framing.resplitter()) == (0, 0)
     assert transport.sent == LINE * 10
 
 
 def test_what_is_written_while_it_is_stuck_comes_behind(network: Simulation) -> None:
     peer, transport = stuck(network)
     peer.link.write([b"the last\n"], 1)
-    assert peer.link.pending(network.server.hub.splitter())[0] == 11 - len(transport.sent) // 10_000
+    assert peer.link.pending(network.server.packer.framing.resplitter())[0] == 11 - len(transport.sent) // 10_000
     transport.give_room(MANY)
     assert transport.sent == LINE * 10 + b"the last\n"
 
@@ -70,7 +70,7 @@ def test_what_a_link_holds_can_be_the_end_of_more(network: Simulation) -> None:
     peer, transport = stuck(network)
     peer.link.hold([b"sent beneath\n", *[LINE] * 10], 11)
     taken = len(transport.sent)
-    assert peer.link.pending(network.server.hub.splitter()) == (10 - taken // 10_000, 100_000 - taken)
+    assert peer.link.pending(network.server.packer.framing.resplitter()) == (10 - taken // 10_000, 100_000 - taken)
     transport.give_room(MANY)
     assert transport.sent == LINE * 10
 
@@ -83,12 +83,12 @@ def test_after_an_error_nothing_more_is_written_but_it_stays_in_the_books_until_
     peer.link.write([LINE], 1)
     assert peer.link.error
     assert not peer.link.stuck
-    assert peer.link.pending(network.server.hub.splitter()) == (1, 10_000)
+    assert peer.link.pending(network.server.packer.framing.resplitter()) == (1, 10_000)
     peer.link.write([LINE], 1)
-    assert peer.link.pending(network.server.hub.splitter()) == (2, 20_000)
+    assert peer.link.pending(network.server.packer.framing.resplitter()) == (2, 20_000)
     assert transport.sent == b""
     peer.link.drop()
-    assert peer.link.pending(network.server.hub.splitter()) == (0, 0)
+    assert peer.link.pending(network.server.packer.framing.resplitter()) == (0, 0)
 
 
 def test_a_peer_that_cannot_take_everything_is_behind_and_catches_up(network: Simulation) -> None:

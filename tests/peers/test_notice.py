@@ -12,8 +12,8 @@ from support.simulation import Simulation
 
 from fastserver import CloseReason
 from fastserver.framing import FRAMINGS
+from fastserver.framing.arguments import UNLIMITED
 from fastserver.peers.peer import Peer
-from fastserver.server import UNLIMITED
 
 MODES = ["lines", "msgpack", "msgpack-stream"]
 POLICIES = ["drop-oldest", "drop-newest", "latest"]
@@ -28,7 +28,7 @@ def begin(mode: str, **settings: Any) -> Simulation:
 def flood(simulation: Simulation, size: int) -> None:
     """Someone comes, sends messages of 10 bytes that come to `size` at least, and leaves."""
     sender, transport = simulation.connect()
-    frame = simulation.server.frame(b"x" * 9)
+    frame = simulation.server.packer.frame(b"x" * 9)
     for _ in range(size // 1000):
         sender.data_received(frame * (1000 // len(frame) + 1))
         simulation.loop.tick()
@@ -118,7 +118,7 @@ def fail(*_: object) -> Any:
     "part",
     [
         "flush.forget",
-        "hub.splitter",
+        "packer.framing.resplitter",
         "limits.slow_consumers.forget",
         "limits.timeouts.forget",
         "limits.heartbeat.forget",

@@ -11,6 +11,7 @@ from support.simulation import Simulation
 
 from fastserver.fanout import flush as flushing
 from fastserver.fanout import merge
+from fastserver.framing import Framing
 from fastserver.peers.peer import Peer
 
 
@@ -156,6 +157,8 @@ def test_stalled_peers_look_for_their_own_batches_alone(monkeypatch: pytest.Monk
 def test_many_stuck_peers_have_little_more_split_than_one(
     monkeypatch: pytest.MonkeyPatch, policy: str, mode: str
 ) -> None:
+    make = Framing.resplitter
+
     def split(peers: int) -> int:
         """Bytes that splitters are given for stuck peers."""
         size = 0
@@ -163,11 +166,10 @@ def test_many_stuck_peers_have_little_more_split_than_one(
         stuck = [simulation.connect(0) for _ in range(peers)]
         sender, _ = simulation.connect()
         frames = (b"\n" if mode == "lines" else b"\0\0\0\1\1") * 5000
-        make = type(simulation.server).resplitter
 
         class Counting:
-            def __init__(self, server: Any) -> None:
-                self.splitter = make(server)
+            def __init__(self, framing: Framing) -> None:
+                self.splitter = make(framing)
 
             @property
             def count(self) -> int:
@@ -184,7 +186,7 @@ def test_many_stuck_peers_have_little_more_split_than_one(
                 size += found.end - start
                 return found
 
-        monkeypatch.setattr(simulation.server.flush, "_splitter", lambda: Counting(simulation.server))
+        monkeypatch.setattr(Framing, "resplitter", lambda framing: Counting(framing))
         for _ in range(100):
             sender.data_received(frames)
             simulation.loop.tick()

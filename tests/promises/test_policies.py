@@ -70,7 +70,7 @@ class Policies(RuleBasedStateMachine):
         return f"{self.number} " + "." * size
 
     def frame(self, payload: str) -> bytes:
-        return self.simulation.server.frame(payload.encode() if self.mode == "lines" else payload)
+        return self.simulation.server.packer.frame(payload.encode() if self.mode == "lines" else payload)
 
     def value(self, payload: str) -> Any:
         return payload.encode() if self.mode == "lines" else payload

@@ -210,9 +210,11 @@ class Simulation:
         """
         return self.server.flush.collected > 0
 
-    def connect(self, room: int = 1 << 40, role: Role = Role.BOTH, host: str = "127.0.0.1") -> tuple[Peer, Transport]:
+    def connect(
+        self, room: int = 1 << 40, role: Role = Role.BOTH, host: str = "127.0.0.1", mode: str | None = None
+    ) -> tuple[Peer, Transport]:
         """A new peer and its connection, whose kernel takes `room` bytes."""
-        peer = self.server.accept(Listener(self.server.config.mode, role=role))
+        peer = self.server.accept(Listener(mode or self.server.config.mode, role=role))
         transport = self.make_transport(peer, room)
         transport.host = host
         peer.connection_made(cast(asyncio.Transport, transport))

@@ -1,4 +1,5 @@
-"""What a channel collects in a tick, the batch it becomes, and who is to get it.
+"""A view: a channel's messages in one wire form, and the members that speak it. In a tick it collects pieces, which
+become a batch.
 
 Compiled where a compiler is, with the types in the `.pxd` beside it (see `fastserver.compiled`).
 """
@@ -8,13 +9,17 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
-from fastserver.fanout.backlog import cut
+from fastserver.errors import CloseReason
+from fastserver.fanout.backlog import Backlog
+from fastserver.fanout.parts import cut
 
 if TYPE_CHECKING:
     from asyncio import WriteTransport
     from collections.abc import Sequence
 
-    from fastserver.fanout.backlog import Cursor, Link, Part
+    from fastserver.fanout.cursor import Cursor
+    from fastserver.fanout.parts import Part
+    from fastserver.framing.framing import Framing
 
 MAX_READ: Final = 256 * 1024
 """Bytes that one read brings at most: all messages of a read but the first lie whole in it."""
@@ -27,11 +32,10 @@ FRAMES: Final = itemgetter(1)
 class Member:
     """A peer in a channel: since when, what it sent itself, and its cursor while something waits for it there.
 
-    One that is `missing` is offered what is flushed and gets none of it.
+    A member that is `missing` is offered what is flushed and gets none of it.
     """
 
     __slots__ = (
-        "channel",
         "cursor",
         "descriptor",
         "missing",
@@ -43,16 +47,20 @@ class Member:
         "peer",
         "since_bytes",
         "unoffered",
+        "view",
     )
 
-    def __init__(self, channel: Collector, peer: Any, missing: bool = False) -> None:
-        self.channel: Any = channel
+    view: Any
+    peer: Any
+
+    def __init__(self, view: View, peer: Any, missing: bool = False) -> None:
+        self.view = view
         self.peer = peer
         self.descriptor: int = peer.link.descriptor
         self.missing = missing
-        self.since_bytes = channel.bytes
-        self.unoffered = channel.messages
-        """The channel's messages that were none for it: from before it joined, and its own."""
+        self.since_bytes = view.bytes
+        self.unoffered = view.messages
+        """The view's messages that are not offered to it: from before it joined, and its own."""
         self.own_bytes = 0
         self.cursor: Cursor | None = None
         # Where in the batch that is flushed its own frames lie, and how many: nowhere if the end is 0.
@@ -60,9 +68,14 @@ class Member:
         self.own_more: list[tuple[int, int, int]] | None = None  # behind those, if there are more places
 
     @property
+    def channel(self) -> Any:
+        """The channel that it receives; None for what is sent to its peer alone."""
+        return self.view.channel
+
+    @property
     def offered(self) -> tuple[int, int]:
         """Messages and bytes of others that flushes brought to it since it joined."""
-        return self.channel.messages - self.unoffered, self.channel.bytes - self.since_bytes - self.own_bytes
+        return self.view.messages - self.unoffered, self.view.bytes - self.since_bytes - self.own_bytes
 
     @property
     def own(self) -> list[tuple[int, int, int]]:
@@ -91,7 +104,7 @@ class Member:
         self.unoffered += messages
 
     def _not_sent(self) -> None:
-        """There is no such batch. To undo it needs no memory."""
+        """Undo `_sent` for a batch that was not made. That needs no memory."""
         self.own_bytes -= self.own_end - self.own_start
         self.unoffered -= self.own_messages
         for start, end, messages in self.own_more or ():
@@ -102,17 +115,18 @@ class Member:
 
 
 class Batch:
-    """What a channel collected in one tick: the frames of all senders, joined in order. It is valid for one flush.
+    """The pieces that a view collected in one tick: the frames of all senders, joined in order. It is valid for one
+    flush.
 
-    `start` is the position of its first byte in the channel, `senders` are those to be left out where their own frames
-    are. A run is what was published without a call for another channel in between; the order of its one run is
-    `order`, or there are several `runs`. Some message in it has at least `largest` bytes. To keep the batch for those
+    `start` is the position of its first byte in the view; `senders` are the members to be left out where their own
+    frames are. A run is what was published without a call for another channel in between; the order of its one run is
+    `order`, or there are several `runs`. Some message in it has at least `largest` bytes. To keep the batch for members
     that are behind took `cost` bytes beside its own.
     """
 
-    __slots__ = ("blob", "channel", "cost", "largest", "messages", "order", "senders", "several", "start")
+    __slots__ = ("blob", "cost", "largest", "messages", "order", "senders", "several", "start", "view")
 
-    channel: Any
+    view: Any
     start: int
     blob: bytes
     messages: int
@@ -128,7 +142,7 @@ class Batch:
         return self.several or [(self.order, 0, 0)]
 
     def to(self, member: Member) -> tuple[Sequence[Part], int]:
-        """What `member` is to receive, and how many messages that is."""
+        """The parts of it for `member`, and how many messages that is."""
         own = member.own
         if not own:
             return (self.blob,), self.messages
@@ -141,32 +155,113 @@ class Batch:
             sender.own_more = None
 
 
-class Collector:
-    """What a channel collects in a tick, and who is to get it. `Channel` is one."""
+class View:
+    """The messages of `channel` in the wire form of `framing`; without a channel, those for one peer alone.
 
-    __slots__ = ("_tail", "behind", "bytes", "idle", "messages", "order", "pieces", "ready", "runs", "size")
+    A member that keeps up needs no position: what it was offered is the difference of running totals. One for which
+    something waits has a cursor into the backlog, which its peer's outbox takes from; one that is behind in other
+    channels alone is `idle`. Everything is counted in the view's own bytes.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = (
+        "__weakref__",
+        "backlog",
+        "behind",
+        "bytes",
+        "channel",
+        "framing",
+        "idle",
+        "members",
+        "messages",
+        "order",
+        "others",
+        "pieces",
+        "ready",
+        "runs",
+        "size",
+    )
+
+    def __init__(self, framing: Framing, channel: Any = None) -> None:
+        self.framing = framing
+        self.channel = channel
+        self.others: tuple[View, ...] = ()
+        """The other views of its channel that have members."""
+        self.members = 0
+        """How many members it has, those that are missing included."""
         self.ready: dict[Member, WriteTransport] = {}
         """Members that keep up, and what takes their bytes. Its bound `write` would be 64 bytes more for each."""
         self.behind: dict[Member, None] = {}
-        """Members that something waits for here: each has a cursor."""
+        """Members for which something waits here: each has a cursor."""
         self.idle: dict[Member, None] = {}
         """Members that are behind, but not here: nothing waits for them."""
         self.messages = 0
-        """Messages flushed since the channel began."""
+        """Messages flushed since it began."""
         self.bytes = 0
-        """Bytes flushed since the channel began: the position of its end."""
+        """Bytes flushed since it began: the position of its end."""
         self.size = 0
         """Bytes collected since the last flush."""
         self.pieces: list[tuple[Member | None, bytes, int]] = []
-        """What was collected since the last flush: sender (None: leave nobody out), frames, messages. Who stands there
-        without frames is left out of the next that are, too."""
+        """The pieces collected since the last flush: sender (None: leave nobody out), frames, messages. A sender that
+        stands there without frames is left out of the next that are, too."""
         self.order = 0
         """The order of the run that is being collected (see Batch)."""
         self.runs: list[tuple[int, int]] = []
         """If there is more than one in what was collected: the order of each, and which piece begins it."""
-        self._tail: Link | None = None  # of the backlog, while something waits for some member
+        self.backlog: Backlog | None = None
+        """Keeps batches while something waits for some member."""
+
+    # Members.
+
+    def join(self, peer: Any, transport: WriteTransport) -> Member:
+        """A new member that is offered everything flushed from now on."""
+        member = Member(self, peer)
+        self._enter()
+        self.ready[member] = transport
+        return member
+
+    def join_missing(self, peer: Any) -> Member:
+        """A new member that is offered everything flushed from now on, and gets none of it."""
+        member = Member(self, peer, True)
+        self._enter()
+        return member
+
+    def leave(self, member: Member) -> None:
+        """Offer `member` nothing more. What it was offered before, its peer's outbox still takes."""
+        self.ready.pop(member, None)
+        self.idle.pop(member, None)
+        cursor, member.cursor = member.cursor, None
+        if cursor is not None:
+            cursor.stop(self.bytes, self.messages)
+            self._took(member)
+        self.members -= 1
+        if not self.members and self.channel is not None:
+            self.channel.regroup()
+
+    def fall_behind(self, member: Member) -> None:
+        """`member` has been given all that was flushed; its peer can take no more for now."""
+        self.idle[member] = None
+        del self.ready[member]
+
+    def emptied(self, member: Member) -> None:
+        """Of `member`, which is behind, nothing waits here any more."""
+        self.idle[member] = None
+        member.cursor = None
+        self._took(member)
+
+    def catch_up(self, member: Member, transport: WriteTransport) -> None:
+        """`member`, of whom nothing waits here, keeps up again."""
+        self.ready[member] = transport
+        self.idle.pop(member, None)
+
+    # Messages.
+
+    def begin_run(self, order: int) -> None:
+        """Have what is collected next belong to the run of that order."""
+        if self.pieces:
+            if not self.runs:
+                self.runs.append((self.order, 0))
+            self.runs.append((order, len(self.pieces)))
+        self.order = order
 
     def batch(self) -> Batch:
         """What was collected since the last flush, which is now flushed; members behind find it ahead.
@@ -212,7 +307,7 @@ class Collector:
                 messages += count
                 number += 1  # typed, as no enumerate is
             batch = Batch.__new__(Batch)  # all of it typed, nothing to pass through a call
-            batch.channel = self
+            batch.view = self
             batch.start = self.bytes
             batch.blob = blob
             batch.messages = messages
@@ -244,17 +339,43 @@ class Collector:
         self.runs.clear()
         self.size = 0
 
-    def _begin_run(self, order: int) -> None:
-        """What is published next belongs to a run of its own; something was collected before."""
-        if not self.runs:
-            self.runs.append((self.order, 0))
-        self.runs.append((order, len(self.pieces)))
-        self.order = order
+    # Its own.
+
+    def _enter(self) -> None:
+        if not self.members and self.channel is not None:
+            self.members = 1
+            try:
+                self.channel.regroup()
+            except BaseException:
+                self.members = 0
+                raise
+        else:
+            self.members += 1
+
+    def _took(self, member: Member) -> None:
+        self.behind.pop(member, None)
+        if not self.behind:
+            self.backlog = None
 
     def _keep(self, batch: Batch) -> None:
         """Append `batch` to the backlog, if something of it is to wait."""
-        raise NotImplementedError
+        woken = [member for member in self.idle if not _all_its_own(batch, member)]
+        if woken or self.behind:
+            if self.backlog is None:
+                self.backlog = Backlog()
+            self.backlog.append(batch, self.messages - batch.messages, woken)
+            for member in woken:
+                self.behind[member] = None
+                del self.idle[member]
 
     def _give_up(self) -> None:
         """The backlog could not be appended to, and may be in pieces: close all those that are behind."""
-        raise NotImplementedError
+        try:
+            for member in (*self.behind, *self.idle):
+                member.peer.abort(CloseReason.MEMORY)
+        finally:
+            self.backlog = None
+
+
+def _all_its_own(batch: Batch, member: Member) -> bool:
+    return member.own_end > 0 and sum([end - start for start, end, _ in member.own]) == len(batch.blob)

@@ -1,4 +1,4 @@
-# The types of fastserver/fanout/batch.py, which is compiled as fastserver.fanout.batch.
+# The types of fastserver/fanout/view.py, which is compiled as fastserver.fanout.view.
 
 cimport cython
 
@@ -7,7 +7,7 @@ cdef Py_ssize_t MAX_READ
 
 @cython.final
 cdef class Member:
-    cdef public Collector channel
+    cdef public View view
     cdef public object peer, cursor
     cdef public list own_more
     cdef public long long since_bytes, unoffered, own_bytes, own_messages
@@ -21,7 +21,7 @@ cdef class Member:
 
 @cython.final
 cdef class Batch:
-    cdef public Collector channel
+    cdef public View view
     cdef public long long start, messages, order, largest, cost
     cdef public bytes blob
     cdef public list senders, several
@@ -29,12 +29,15 @@ cdef class Batch:
     cpdef close(self)
 
 
-cdef class Collector:
+@cython.final
+cdef class View:
+    cdef object __weakref__
+    cdef public object channel, framing, backlog
+    cdef public tuple others
     cdef public dict ready, behind, idle
     cdef public long long messages, bytes, order
-    cdef public Py_ssize_t size
+    cdef public Py_ssize_t size, members
     cdef public list pieces, runs
-    cdef public object _tail
     @cython.locals(
         pieces=list, blob=bytes, starts=list, several=list, senders=list, others=list, sender=Member, other=Member, frames=bytes,
         count=cython.longlong,
@@ -43,4 +46,4 @@ cdef class Collector:
         messages=cython.longlong, batch=Batch
     )
     cpdef Batch batch(self)
-    cdef _begin_run(self, long long order)
+    cdef begin_run(self, long long order)

@@ -1,0 +1,203 @@
+"""Peers of different framings in one channel: one order, each in its own wire form, with books in its own bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.simulation import Simulation, Transport
+
+from fastserver.config.slowconsumers import POLICIES
+from fastserver.fanout.sequencer import Piece
+from fastserver.framing import FRAMINGS
+from fastserver.peers.peer import Peer
+
+MODES = list(FRAMINGS)
+
+
+def wire(mode: str, text: str) -> bytes:
+    """`text` as a message of that mode."""
+    framing = FRAMINGS[mode]
+    return framing.frame(framing.pack(text if framing.typed else text.encode()))
+
+
+def texts(mode: str, stream: bytes) -> list[str]:
+    """The messages of a stream that ends between two, as text."""
+    framing = FRAMINGS[mode]
+    values = [framing.unpack(message.payload) for message in framing.messages(stream, None)] if stream else []
+    return [value if isinstance(value, str) else value.decode() for value in values]
+
+
+def whole(mode: str, stream: bytes) -> bytes:
+    """The frames that are complete in `stream`."""
+    return FRAMINGS[mode].resplitter().feed(stream)
+
+
+class Later:
+    """A sequencer that gives pieces back when it is told to, after those of others."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.flush = simulation.server.flush
+        self.flush.sequencer = self
+        self.everyone = simulation.server.everyone
+        self.waiting: list[tuple[int, Any]] = []
+
+    def submit(self, number: int, pieces: Any) -> None:
+        self.waiting.append((number, pieces))
+
+    def others(self, text: str) -> None:
+        """A message that another process published has its turn."""
+        view = self.everyone.view(FRAMINGS["lines"])
+        self.flush.sequenced(7, 1, [Piece(view, (), wire("lines", text), 1)])
+
+    def give_back(self) -> None:
+        """The oldest batch has its turn."""
+        number, _ = self.waiting.pop(0)
+        self.flush.sequenced(0, number)
+
+
+Known = tuple[str, Peer, Transport]
+
+
+def three(simulation: Simulation, room: int = 1 << 40) -> list[Known]:
+    return [(mode, *simulation.connect(room, mode=mode)) for mode in MODES]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    calls=st.lists(
+        st.tuples(st.integers(0, 5), st.sampled_from(["say", "all", "one", "room", "tick", "read", "foreign", "back"])),
+        max_size=40,
+    ),
+    sequenced=st.booleans(),
+    room=st.sampled_from([1 << 40, 0, 50]),
+)
+def test_all_framings_hear_one_order(calls: list[tuple[int, str]], sequenced: bool, room: int) -> None:
+    simulation = Simulation(log_messages=0, max_pending=64 << 20)
+    peers = [*three(simulation), *three(simulation, room)]
+    later = Later(simulation) if sequenced else None
+    server = simulation.server
+    channel = server.channel("room")
+    for _, peer, _ in peers[::2]:
+        peer.join(channel)
+    heard: list[list[str]] = [[] for _ in peers]
+    called: list[tuple[list[int], str]] = []  # in this tick
+    submitted: list[list[tuple[list[int], str]]] = []
+
+    def apply(messages: list[tuple[list[int], str]]) -> None:
+        for receivers, text in messages:
+            for one in receivers:
+                heard[one].append(text)
+
+    def end_tick() -> None:
+        simulation.loop.tick()
+        if later is None:
+            apply(called)
+        elif called:
+            submitted.append([*called])
+        called.clear()
+
+    for number, (who, call) in enumerate(calls):
+        text, everyone = f"{number} é", list(range(len(peers)))
+        mode, peer, transport = peers[who]
+        if call == "say":
+            called.append(([one for one in everyone if one != who], text))
+            peer.data_received(wire(mode, text))
+            if not simulation.collecting:
+                end_tick()
+        elif call == "all":
+            called.append(([one for one in everyone if one != who], text))
+            server.everyone.broadcast(text.encode(), exclude=peer)
+        elif call == "one":
+            called.append(([who], text))
+            peer.send(text if FRAMINGS[mode].typed else text.encode())
+        elif call == "room":
+            called.append((everyone[::2], text))
+            channel.broadcast(text.encode())
+        elif call == "read":
+            end_tick()
+            transport.give_room(20)
+        elif call == "foreign" and later is not None:
+            end_tick()
+            later.others(text)
+            apply([(everyone, text)])
+        elif call == "back" and submitted and later is not None:
+            end_tick()
+            later.give_back()
+            apply(submitted.pop(0))
+        elif call == "tick":
+            end_tick()
+    end_tick()
+    while later is not None and submitted:
+        later.give_back()
+        apply(submitted.pop(0))
+    for (mode, peer, transport), expected in zip(peers, heard, strict=True):
+        assert texts(mode, whole(mode, bytes(transport.sent))) == expected[: peer.figures().messages_out]
+        figures = peer.figures()
+        assert figures.offered_messages == len(expected)
+        assert figures.offered_bytes == sum(len(wire(mode, text)) for text in expected)
+        assert figures.bytes_out == len(transport.sent)
+        transport.give_room(1 << 40)
+        simulation.loop.tick()
+        assert texts(mode, bytes(transport.sent)) == expected
+        assert not peer.figures().pending_bytes
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("mode", MODES)
+def test_policies_act_in_the_bytes_of_the_view(policy: str, mode: str) -> None:
+    simulation = Simulation(log_messages=0, max_pending=64 * 1024, slow_consumer=policy, message_timeout=None)
+    senders = three(simulation)
+    peer, slow = simulation.connect(100, mode=mode)
+    sent = []
+    for number in range(300):
+        spoken, sender, transport = senders[number % 3]
+        if transport.reading:
+            sent.append(f"{number:03} " + "x" * 800)
+            sender.data_received(wire(spoken, sent[-1]))
+            simulation.loop.tick()
+    figures = peer.figures()
+    assert figures.offered_messages == figures.messages_out + figures.dropped_messages + figures.pending_messages
+    assert figures.offered_bytes == figures.bytes_out + figures.dropped_bytes + figures.pending_bytes
+    slow.give_room(1 << 40)
+    simulation.loop.tick()
+    received = texts(mode, whole(mode, bytes(slow.sent)))
+    assert received == [text for text in sent if text in set(received)]
+    assert (peer.reason is not None) is (policy == "disconnect")
+    if policy == "block":
+        assert received == sent
+    for spoken, sender, transport in senders:
+        own = [text for number, text in enumerate(sent) if MODES[int(text[:3]) % 3] == spoken]
+        assert texts(spoken, bytes(transport.sent)) == [text for text in sent if text not in own]
+        assert sender.reason is None
+
+
+def test_views_are_there_as_long_as_somebody_speaks_them() -> None:
+    simulation = Simulation(log_messages=0)
+    everyone = simulation.server.everyone
+    _, line = simulation.connect()
+    assert [view.framing.name for view in everyone.views] == ["lines"]
+    peer, other = simulation.connect(mode="msgpack")
+    assert [len(view.others) for view in everyone.views] == [1, 1]
+    other.reset()
+    simulation.loop.tick()
+    del peer, other
+    assert [len(view.others) for view in everyone.views if view.members] == [0]
+    everyone.broadcast(b"there")
+    simulation.loop.tick()
+    assert bytes(line.sent) == b"there\n"
+
+
+def test_messages_that_cannot_be_translated_are_counted() -> None:
+    simulation = Simulation(log_messages=0, max_message=100)
+    (_, line), (_, packed) = simulation.connect(), simulation.connect(mode="msgpack")
+    sender, _ = simulation.connect(mode="msgpack-stream")
+    sender.data_received(
+        wire("msgpack-stream", "short") + FRAMINGS["msgpack-stream"].pack(["\0" * 10, list(range(30))])
+    )
+    simulation.loop.tick()
+    assert bytes(line.sent) == b"short\n"
+    assert len(whole("msgpack", bytes(packed.sent))) > 50
+    assert sender.figures().untranslatable_messages == 1
