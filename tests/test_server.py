@@ -422,9 +422,9 @@ def test_denied_peer_is_closed_before_anything_is_read(run: Run, tmp_path: Path)
 
 def test_peer_over_its_rate_is_read_to_its_end(run: Run) -> None:
     async def main() -> None:
-        async with Server(config(max_bytes_per_second=10_000_000, burst=0.1)) as server:
+        async with Server(config(max_bytes_per_second=1_000_000, burst=0.1)) as server:
             sender, other = await Client.connect(server), await Client.connect(server)
-            sent = b"".join(b"%08d\n" % number for number in range(400_000))
+            sent = b"".join(b"%08d\n" % number for number in range(100_000))
             await asyncio.gather(sender.send(sent), other.receive(1))
             sender.writer.write_eof()
             assert await other.receive(len(sent) - 1) == sent[1:]
