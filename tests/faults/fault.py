@@ -167,3 +167,27 @@ async def repeated(target: Target, act: Callable[[], Awaitable[None]]) -> AsyncI
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+@asynccontextmanager
+async def renewed(target: Target, act: Callable[[Culprit], Awaitable[object]]) -> AsyncIterator[None]:
+    """Have `act` done again and again with a culprit for which the kernel takes little; it gives nothing at the end of
+    the culprit's stream. Another takes its place when it is cut off.
+    """
+    culprit = await Culprit.connect(target, small=True)
+
+    async def act_once() -> None:
+        nonlocal culprit
+        try:
+            going_on = await act(culprit)
+        except ConnectionError:
+            going_on = None
+        if not going_on:
+            culprit.close()
+            culprit = await Culprit.connect(target, small=True)
+
+    try:
+        async with repeated(target, act_once):
+            yield
+    finally:
+        culprit.close()

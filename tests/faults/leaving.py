@@ -6,7 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from faults.fault import Culprit, Target, fault, repeated
+from faults.fault import Culprit, Target, fault, renewed, repeated
 
 
 @fault("eof", "reset", modes=("lines", "msgpack", "msgpack-stream"))
@@ -34,43 +34,20 @@ async def sends_and_closes_without_reading(target: Target) -> AsyncIterator[None
 @fault("slow_consumer", pace_timeout=1.0)
 async def takes_little_and_stays_behind(target: Target) -> AsyncIterator[None]:
     """Is far behind all the time, and takes a little now and then, so that it never stands still."""
-    slow = await Culprit.connect(target, small=True)
-
-    async def take() -> None:
-        nonlocal slow
-        try:
-            size = len(await slow.read(2000))
-        except ConnectionError:
-            size = 0
-        if not size:
-            slow.close()
-            slow = await Culprit.connect(target, small=True)
-
-    try:
-        async with repeated(target, take):
-            yield
-    finally:
-        slow.close()
+    async with renewed(target, lambda slow: slow.read(2000)):
+        yield
 
 
 @fault("slow_consumer", "memory")
 async def says_many_empty_lines_and_reads_nothing(target: Target) -> AsyncIterator[None]:
     """Fills the books of a peer that is behind with as many messages of its own as there can be."""
-    stuck = await Culprit.connect(target, small=True)
 
-    async def say() -> None:
-        nonlocal stuck
-        try:
-            await stuck.send(b"\n" * 50)
-        except ConnectionError:
-            stuck.close()
-            stuck = await Culprit.connect(target, small=True)
+    async def say(stuck: Culprit) -> bool:
+        await stuck.send(b"\n" * 50)
+        return True
 
-    try:
-        async with repeated(target, say):
-            yield
-    finally:
-        stuck.close()
+    async with renewed(target, say):
+        yield
 
 
 @fault("eof", "reset")

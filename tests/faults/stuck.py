@@ -6,7 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-from faults.fault import Culprit, Target, fault, repeated
+from faults.fault import Culprit, Target, fault, renewed
 
 
 @fault("slow_consumer")
@@ -20,43 +20,20 @@ async def stops_reading(target: Target) -> AsyncIterator[None]:
 @fault("slow_consumer")
 async def sends_but_reads_nothing(target: Target) -> AsyncIterator[None]:
     """Is heard all the time, and does not hear."""
-    stuck = await Culprit.connect(target, small=True)
 
-    async def say() -> None:
-        nonlocal stuck
-        try:
-            await stuck.send(target.frame(b"I am not listening"))
-        except ConnectionError:
-            stuck.close()
-            stuck = await Culprit.connect(target, small=True)
+    async def say(stuck: Culprit) -> bool:
+        await stuck.send(target.frame(b"I am not listening"))
+        return True
 
-    try:
-        async with repeated(target, say):
-            yield
-    finally:
-        stuck.close()
+    async with renewed(target, say):
+        yield
 
 
 @fault("slow_consumer")
 async def reads_a_byte_at_a_time(target: Target) -> AsyncIterator[None]:
     """Reads one byte whenever the others have got on."""
-    slow = await Culprit.connect(target, small=True)
-
-    async def read_one() -> None:
-        nonlocal slow
-        try:
-            size = len(await slow.read(1))
-        except ConnectionError:
-            size = 0
-        if not size:
-            slow.close()
-            slow = await Culprit.connect(target, small=True)
-
-    try:
-        async with repeated(target, read_one):
-            yield
-    finally:
-        slow.close()
+    async with renewed(target, lambda slow: slow.read(1)):
+        yield
 
 
 @fault("slow_consumer")
