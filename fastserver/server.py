@@ -70,6 +70,7 @@ class Server(Decorators):
             FRAMINGS[config.mode],
             config.max_message,
             parameters.default([FRAMINGS[mode] for mode in config.modes], default),
+            config.invalid_text,
         )
         """Puts the values that handlers send into wire form."""
         self.ext_hook: Callable[[int, bytes], Any] | None = parameters.callback("ext_hook", ext_hook)
