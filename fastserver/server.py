@@ -132,8 +132,9 @@ class Server(Decorators):
         )
         self.everyone = self.hub.everyone = Channel("", self.hub)
         """The channel that every receiving peer is in."""
-        self.channels = self.hub.channels = Channels(self.hub, self.everyone)
+        self.channels: Channels[Peer] = Channels(self.hub, self.everyone)
         """The other channels by name, as long as someone is in them or holds them; looking makes none."""
+        self.hub.channels = self.channels
 
         # Where peers come from, and the end.
         self.listeners = Listeners()

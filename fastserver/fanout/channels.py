@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Protocol, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from fastserver.fanout.channel import Channel, Circle
@@ -20,7 +20,7 @@ class Joined(Protocol):
 P = TypeVar("P", bound=Joined)
 
 
-class Channels(Mapping[str, Channel[Any]], Generic[P]):
+class Channels(Mapping[str, Channel[P]]):
     """The channels there are: someone is in them, or holds them. Iterating gives the names of the moment it began.
 
     `everyone`, the channel that every receiving peer is in, is none of them.
