@@ -255,12 +255,14 @@ class Server(Decorators):
 
         Raises `TypeError` or `ValueError` for a value that cannot be a message, TypeError for an id that is no number.
         """
-        self.packer.frame(value)  # whoever is there, a value that cannot be a message is refused
         wanted = dict.fromkeys(ids)
         for id in wanted:
             if not isinstance(id, int):
                 raise TypeError(f"a peer's id is a whole number, not {type(id).__name__}")
-        return sum([self.peers[id].send(value) for id in wanted if id in self.peers])
+        peers = [self.peers[id] for id in wanted if id in self.peers]
+        framings = {peer.framing for peer in peers} or {self.packer.framing}
+        frames = {framing: self.packer.frame(value, framing) for framing in framings}
+        return sum([peer.send_frame(frames[peer.framing]) for peer in peers])
 
     def call_threadsafe(self, call: Callable[..., object], *arguments: Any) -> None:
         """Have the server's loop call `call`; for use in other threads."""

@@ -73,15 +73,15 @@ class Peer(Reading, asyncio.Protocol):
 
         False if it is closed, or does not receive. Raises `TypeError` or `ValueError` for what cannot be a message.
         """
-        return self._send(self.hub.packer.frame(value, self.framing))
+        return self.send_frame(self.hub.packer.frame(value, self.framing))
 
     def send_packed(self, payload: bytes) -> bool:
         """Send one message that is packed already, as `send` does."""
-        return self._send(self.hub.packer.frame_packed(payload, self.framing))
+        return self.send_frame(self.hub.packer.frame_packed(payload, self.framing))
 
     def send_threadsafe(self, value: Any) -> None:
         """`send` from another thread. Raises as `send` does; whether it is closed is not told."""
-        self.hub.call_threadsafe(self._send, self.hub.packer.frame(value, self.framing))
+        self.hub.call_threadsafe(self.send_frame, self.hub.packer.frame(value, self.framing))
 
     @property
     def channels(self) -> list[Channel[Peer]]:
@@ -190,7 +190,7 @@ class Peer(Reading, asyncio.Protocol):
         try:
             closing.lost(self, exc)
         finally:
-            # What knows the peer, so that it is freed without the garbage collector.
+            # They know the peer: without them it is freed at once, not by the garbage collector.
             self.member = self.throttle = None
             self.link.release()
 
@@ -227,7 +227,7 @@ class Peer(Reading, asyncio.Protocol):
         """Close it as ended in `within` seconds."""
         self.deadline = self.hub.clock.call_later(within, happen, self, Event.CLOSE, CloseReason.EOF)
 
-    # What it receives (see membership.py and books.py).
+    # Receiving (see membership.py and books.py).
 
     @property
     def members(self) -> Collection[Member]:
@@ -288,7 +288,8 @@ class Peer(Reading, asyncio.Protocol):
     def lose(self, messages: int, size: int) -> None:
         books.own(self).lose(messages, size)
 
-    def _send(self, frame: bytes) -> bool:
+    def send_frame(self, frame: bytes) -> bool:
+        """Send one message that is in wire form already, that of its framing, as `send` does."""
         if self.stage not in OFFERED or not self.role.receives:
             return False
         self.tell(frame)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgpack
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -201,3 +202,18 @@ def test_messages_that_cannot_be_translated_are_counted() -> None:
     assert bytes(line.sent) == b"short\n"
     assert len(whole("msgpack", bytes(packed.sent))) > 50
     assert sender.figures().untranslatable_messages == 1
+
+
+def test_what_is_sent_to_several_is_packed_for_each_or_sent_to_none() -> None:
+    simulation = Simulation(mode="lines", log_messages=0)
+    (lines, in_lines), (packed, in_msgpack) = simulation.connect(), simulation.connect(mode="msgpack")
+    server = simulation.server
+    assert server.send_to([packed.id], {"a": 1}) == 1  # no matter that it would be no line
+    with pytest.raises(TypeError):
+        server.send_to([packed.id, lines.id], {"a": 2})
+    with pytest.raises(TypeError):
+        server.send_to([], {"a": 3})
+    assert server.send_to([lines.id, packed.id, 99], b"both") == 2
+    simulation.loop.tick()
+    assert in_lines.sent == b"both\n"
+    assert in_msgpack.sent == b"".join(packed.framing.frame(msgpack.packb(value)) for value in ({"a": 1}, b"both"))
