@@ -1,15 +1,15 @@
 """The flush: at the end of a tick, one write per peer; and the peers that could not take theirs.
 
-The tick itself, and the writes of those that keep up, are in the fast path (see fastpath.py).
+The tick itself, and the writes to peers that keep up, are compiled (see tick.py).
 
 Rules:
 - A peer that keeps up has nothing in its link (see link.py), and costs its write and no more. A write that the kernel
   does not take whole puts it behind.
-- What went through one channel alone is sent to all by one call (see sending.py), which took 6 to 9 % off the processor
-  time of a delivery. A link gets what the kernel does not take.
+- A batch of one view alone is sent to all by one call (see sending.py), which took 6 to 9 % off the processor time of a
+  delivery. A link gets what the kernel does not take.
 - A peer that is behind gets nothing by a flush. When its link has run empty it is refilled from its cursors, one
   stretch of the backlog at a time.
-- What one peer receives has the order of the calls, whatever channels they were for: a run is what was published
+- A peer receives everything in the order of the calls, whatever channels they were for: a run is what was published
   for one channel without a call for another in between, and runs are numbered through the whole server.
 - Nothing that happens inside a write changes who is in a channel: peers that stalled, and those to which a write
   failed, are only noted, and dealt with when all was written.
@@ -146,27 +146,6 @@ class Flush(Tick):
             self._bring(piece)
         self.write_dirty()
 
-    def take(self, peer: Receiver) -> tuple[Sequence[Part], int] | None:
-        """What `peer`, which is behind, is to receive next, in order, with the number of messages in it; None at the
-        end.
-        """
-        return None if peer.outbox is None else peer.outbox.take()
-
-    def drop_oldest(self, peer: Receiver, most: int) -> None:
-        """Have `peer` skip what it has waited for longest, until no more than `most` bytes are pending, or what a
-        single message may have. What its link holds already, it gets.
-        """
-        while peer.outbox is not None and (excess := peer.pending_bytes - most - self._allowance(peer)) > 0:
-            messages, size = peer.outbox.drop_oldest(excess)
-            peer.skip(messages, size)
-            if not size or not self._allowance(peer):
-                break
-
-    def keep_newest(self, peer: Receiver) -> None:
-        """Have `peer` skip all that its link does not hold, but for the newest message."""
-        if peer.outbox is not None:
-            peer.skip(*peer.outbox.keep_newest())
-
     def look_at(self, peer: Receiver) -> None:
         """Look at `peer`, which is behind, before it can be over its limit."""
         self._look_at(peer, peer.pending_bytes)
@@ -179,9 +158,9 @@ class Flush(Tick):
         if it is not.
         """
         beyond = pending - self._max_pending
-        return beyond - self._allowance(peer) if beyond > 0 else beyond
+        return beyond - self.allowance(peer) if beyond > 0 else beyond
 
-    def _allowance(self, peer: Receiver) -> int:
+    def allowance(self, peer: Receiver) -> int:
         """Bytes that `peer` may be behind beyond the limit: one message, however large, may always be pending whole."""
         if self._largest <= self._max_pending // SHARE:
             return 0

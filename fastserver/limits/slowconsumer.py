@@ -84,11 +84,11 @@ class SlowConsumers:
         if peer not in self._episodes:
             self._episodes[peer] = Episode(self._clock.time(), peer.dropped[0])
         if self._policy == "drop-oldest":
-            self._flush.drop_oldest(peer, self._limit - self._limit // FREED)
+            self._drop_oldest(peer)
         elif self._policy == "drop-newest":
             miss(peer)
         elif self._policy == "latest":
-            self._flush.keep_newest(peer)
+            _keep_newest(peer)
         else:
             self.block.wait_for(peer)
 
@@ -96,9 +96,9 @@ class SlowConsumers:
         """The parts that `peer`, which is behind, is to receive next, and the messages in them; None at the end."""
         episode = self._episodes.get(peer)
         if episode is None:
-            return self._flush.take(peer)
+            return _take(peer)
         if self._policy == "latest":
-            self._flush.keep_newest(peer)
+            _keep_newest(peer)
         elif self._policy == "block":
             self.block.moved(peer)
         elif self._policy == "drop-newest" and missing(peer) and peer.pending_bytes <= self._limit - self._far:
@@ -108,7 +108,7 @@ class SlowConsumers:
                 episode.told += missed
                 peer.tell(notice.missed(peer.framing, missed))
                 self._flush.run()
-        taken = self._flush.take(peer)
+        taken = _take(peer)
         missed = peer.dropped[0] - episode.told
         if not missed or not self._notify or self._policy == "drop-newest":
             return taken
@@ -117,6 +117,17 @@ class SlowConsumers:
         word = notice.missed(peer.framing, missed)
         peer.offer(1, len(word))
         return (word, *parts), messages + 1
+
+    def _drop_oldest(self, peer: Peer) -> None:
+        """Have `peer` skip the messages that have waited longest, until a sixteenth of its limit is free, or no more is
+        pending than a single message may have. It gets the messages that its link holds.
+        """
+        most = self._limit - self._limit // FREED
+        while peer.outbox is not None and (excess := peer.pending_bytes - most - self._flush.allowance(peer)) > 0:
+            messages, size = peer.outbox.drop_oldest(excess)
+            peer.skip(messages, size)
+            if not size or not self._flush.allowance(peer):
+                break
 
     def over_for(self, peer: Peer, seconds: float) -> None:
         """Log that `peer` has been far behind for `seconds`, which is `slow_after`; under `disconnect`, close it."""
@@ -161,3 +172,13 @@ class SlowConsumers:
             policy=self._policy,
             dropped=peer.dropped[0] - episode.dropped,
         )
+
+
+def _take(peer: Peer) -> tuple[Sequence[Part], int] | None:
+    return None if peer.outbox is None else peer.outbox.take()
+
+
+def _keep_newest(peer: Peer) -> None:
+    """Have `peer` skip all messages that its link does not hold, but for the newest."""
+    if peer.outbox is not None:
+        peer.skip(*peer.outbox.keep_newest())
