@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Run
+from support.accepted import Client
 
 from fastserver import CloseReason, Config, ListenError, Message, Peer, Server
 
@@ -18,27 +18,6 @@ DEADLINE = 20
 
 def server(**settings: Any) -> Server:
     return Server(Config(**{"port": 0, "drain_timeout": 5.0, **settings}))
-
-
-class Client:
-    """A connection that the server knows as a peer."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    @classmethod
-    async def connect(cls, to: Server) -> Client:
-        before = to.peers.accepted
-        made = cls(*await asyncio.open_connection("127.0.0.1", int(to.addresses[0].rpartition(":")[2])))
-        while to.peers.accepted == before:
-            await asyncio.sleep(0)
-        return made
-
-    async def close(self) -> None:
-        self.writer.close()
-        with contextlib.suppress(OSError):
-            await self.writer.wait_closed()
 
 
 @pytest.mark.parametrize("interval", [None, 0.001])

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
-import socket
-import struct
 import weakref
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -15,6 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import Run
+from support.accepted import Client
 
 from fastserver import CloseReason, Config, Message, Peer, Server
 
@@ -28,35 +26,6 @@ def uncollected() -> Iterator[None]:
     yield
     logging.disable(logging.NOTSET)
     gc.enable()
-
-
-class Client:
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    @classmethod
-    async def connect(cls, to: Server) -> Client:
-        before = to.peers.accepted
-        made = cls(*await asyncio.open_connection("127.0.0.1", int(to.addresses[0].rpartition(":")[2])))
-        while to.peers.accepted == before:
-            await asyncio.sleep(0)
-        return made
-
-    async def say(self, text: bytes) -> bytes:
-        """Say a line, and what is answered."""
-        self.writer.write(text + b"\n")
-        return (await self.reader.readline()).strip()
-
-    def reset(self) -> None:
-        sock = self.writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.writer.transport.abort()
-
-    async def close(self) -> None:
-        self.writer.close()
-        with contextlib.suppress(OSError):
-            await self.writer.wait_closed()
 
 
 @pytest.mark.parametrize("kind", ["plain", "async", "list", "async list", "async connect", "async disconnect"])
