@@ -88,7 +88,7 @@ cdef inline ssize_t refusal() noexcept nogil:
 cdef inline ssize_t send_without(
     int descriptor, const char* data, size_t size, size_t first, size_t last
 ) noexcept nogil:
-    """What `send` gives for `data`, without what lies from `first` to `last`."""
+    """Send `data` without its bytes from `first` to `last`. Gives what send(2) gives."""
     cdef iovec parts[2]
     cdef msghdr message
     if first == 0:

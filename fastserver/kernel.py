@@ -66,8 +66,8 @@ def kernel_memory(descriptor: int) -> int:
 
 
 def tcp_info(descriptor: int) -> bytes:
-    """What the kernel knows of the connection behind `descriptor`, as a `struct tcp_info` of linux/tcp.h; empty where
-    it cannot be told."""
+    """The kernel's facts about the connection behind `descriptor`, as a `struct tcp_info` of linux/tcp.h; empty where
+    they cannot be told."""
     if sys.platform != "linux":
         return b""
     try:

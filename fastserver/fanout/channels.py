@@ -51,7 +51,7 @@ class Channels(Mapping[str, Channel[P]]):
         return channel
 
     def of(self, peer: P) -> list[Channel[P]]:
-        """Those that `peer` is in, or was in when its connection ended, in the order in which it joined them."""
+        """The channels that `peer` is in, or was in when its connection ended, in the order in which it joined them."""
         joined = [one.channel for one in peer.members if one.channel is not None and one.channel is not self._everyone]
         return [*self._left.get(peer, ()), *joined]
 

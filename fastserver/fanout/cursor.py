@@ -90,7 +90,7 @@ class Cursor:
         return messages - self.messages - self.own_messages, end - self.position - self.own_bytes
 
     def segments(self) -> Iterator[Segment]:
-        """What it keeps alive."""
+        """The segments that the cursor keeps alive."""
         yield self.segment
         yield from reversed(self._last or ())
         link = self._link

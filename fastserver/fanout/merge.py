@@ -1,4 +1,4 @@
-"""What a peer that keeps up is to receive of the batches of several channels, in the order of the calls."""
+"""Batches of several channels, merged for a peer that keeps up in the order of the calls."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Share:
-    """What `member` is to receive of `batch`, and how much of that was taken."""
+    """The share of `member` in `batch`, and how much of it was taken."""
 
     __slots__ = ("_at", "_own", "_passed", "_run", "_runs", "_view", "messages")
 
@@ -35,7 +35,7 @@ class Share:
         return self._runs[self._run][0] if self._run < len(self._runs) else None
 
     def take(self, before: int | None) -> list[memoryview]:
-        """What comes next, up to the first run that is of order `before` or later."""
+        """The next parts, up to the first run that is of order `before` or later."""
         end = len(self._view)
         self._run = len(self._runs) if before is None else bisect_left(self._runs, before, self._run, key=itemgetter(0))
         if self._run < len(self._runs):
@@ -48,7 +48,7 @@ class Share:
 
 
 def merged(hears: list[tuple[Batch, Member]]) -> tuple[Sequence[Part], int]:
-    """What a peer that hears these batches, as these members, is to receive, and how many messages that is.
+    """The parts that a peer is to receive of these batches, as these members, and how many messages they hold.
 
     The work is in proportion to how often it goes from one channel to another, and to what the peer sent itself.
     """

@@ -21,11 +21,11 @@ REFILL: Final = 64 * 1024
 """Bytes up to which short runs of several channels are gathered to refill a peer."""
 
 SPARSE: Final = 4
-"""How many times what waits it may be that is kept alive beside it."""
+"""Bytes that may be kept alive for each byte that waits."""
 
 
 class Outbox:
-    """What waits for one peer, that is not with its transport. `splitter` makes new splitters of its framing."""
+    """The messages that wait for one peer and are not with its link. `splitter` makes new splitters of its framing."""
 
     __slots__ = ("_cursors", "_splitter", "given")
 
@@ -52,7 +52,7 @@ class Outbox:
         return messages, size
 
     def segments(self) -> Iterator[Segment]:
-        """What it keeps alive, some of it several times."""
+        """The segments that its cursors keep alive, some of them several times."""
         for *_, cursor in self._cursors:
             yield from cursor.segments()
 
@@ -61,7 +61,7 @@ class Outbox:
         return max([segment.largest for segment in self.segments()], default=0)
 
     def take(self) -> tuple[Sequence[Part], int] | None:
-        """What the peer is to receive next, with the number of messages in it; None at the end."""
+        """The parts that the peer is to receive next, and the messages in them; None at the end."""
         self.given = 0
         if len(self._cursors) == 1:
             return self._take(None, None)
@@ -135,7 +135,7 @@ class Outbox:
         return max(min(others)[0], first[0] + 1) if others else None
 
     def _take(self, before: int | None, most: int | None) -> tuple[Sequence[Part], int] | None:
-        """What the first cursor gives."""
+        """The parts that the first cursor gives, and the messages in them; None if they are all its own."""
         cursor = self._cursors[0][-1]
         taken = cursor.take(before, most, self._splitter)
         self.given = max(self.given, cursor.segment.largest)

@@ -11,12 +11,12 @@ class Pause:
     NONE: Final = 0
     ALL: Final = -1
     TICK: Final = 1
-    """Its read came full: until the flush."""
+    """The last read came full: the peer is paused until the flush."""
     INBOX: Final = 2
-    """Its async handlers are behind."""
+    """The async handlers for the peer are behind."""
     PACE: Final = 4
     """Some peer is behind, but catching up."""
     BLOCK: Final = 8
     """Some peer is at its limit, and the policy is to wait for it."""
     RATE: Final = 16
-    """It sent more than its rate allows."""
+    """The peer sent more than its rate allows."""

@@ -46,7 +46,7 @@ class Receiver(Protocol):
     """A peer that receives."""
 
     outbox: Outbox | None
-    """What waits for it and its link was not given; None while it keeps up."""
+    """The messages that wait for it and that its link was not given; None while it keeps up."""
 
     @property
     def id(self) -> int: ...
@@ -73,13 +73,13 @@ class Receiver(Protocol):
         """Bytes that some message pending has at least."""
 
     def skip(self, messages: int, size: int) -> None:
-        """That much of what it was offered it misses, since it is too far behind."""
+        """Count so much as dropped that it was offered and misses, since it is too far behind."""
 
     def drop(self, messages: int, size: int) -> None:
-        """That much of what it was offered it will not get."""
+        """Count so much as dropped that it was offered."""
 
     def lose(self, messages: int, size: int) -> None:
-        """That much it is offered and will not get."""
+        """Count so much as offered, and as dropped."""
 
     def write_failed(self) -> None:
         """Nothing more can be written to it: its link says why."""

@@ -372,7 +372,7 @@ class Tick:
         raise NotImplementedError
 
     def _lose(self, view: View, error: BaseException) -> None:
-        """What `view` collected cannot be brought together: it counts as offered and dropped. Raises nothing."""
+        """Count everything that `view` collected as offered and dropped: it cannot be joined. Raises nothing."""
         raise NotImplementedError
 
     def _fail(self, peer: Any, error: BaseException) -> None:

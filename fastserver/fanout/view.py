@@ -149,7 +149,7 @@ class Batch:
         return cut(memoryview(self.blob), 0, own), self.messages - sum([count for _, _, count in own])
 
     def close(self) -> None:
-        """It was flushed."""
+        """Have the senders forget where their frames lay in this batch, which was flushed."""
         for sender in self.senders:
             sender.own_end = 0
             sender.own_more = None
@@ -264,7 +264,7 @@ class View:
         self.order = order
 
     def batch(self) -> Batch:
-        """What was collected since the last flush, which is now flushed; members behind find it ahead.
+        """A batch of everything collected since the last flush. Members that are behind find it ahead of them.
 
         Where it fails, for want of memory, all is as it was.
         """

@@ -41,7 +41,7 @@ class Findings(Tally):
 
 
 class Hearing:
-    """What one receiver has got so far of each publisher."""
+    """The messages that one receiver has got so far of each publisher."""
 
     __slots__ = ("cut", "expected", "missing")
 

@@ -120,7 +120,7 @@ def _prepare(json: str | None, csv: str | None) -> bool:
 
 @contextmanager
 def _interrupt() -> Iterator[list[int]]:
-    """What is given becomes true at the first Ctrl-C; a second ends the program."""
+    """Gives a flag that becomes true at the first Ctrl-C; a second ends the program."""
     seen: list[int] = []
 
     def interrupt(number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""What can go wrong with a load."""
+"""Errors of a load."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Mix:
 
 
 class Write(NamedTuple):
-    """What is sent in one go, and how many bytes of it each receiver gets."""
+    """Messages that are sent in one go, and how many bytes each receiver gets of them."""
 
     data: bytes
     delivered: int

@@ -1,4 +1,4 @@
-"""What a load is to do: who publishes, who subscribes, what, how fast and for how long."""
+"""The plan of a load: publishers, subscribers, messages, pace and length."""
 
 from __future__ import annotations
 

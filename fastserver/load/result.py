@@ -1,4 +1,4 @@
-"""What a load has measured."""
+"""The measurements of a load."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Fairness:
 
     @classmethod
     def of(cls, shares: Sequence[float]) -> Fairness:
-        """That of these shares."""
+        """The result of these shares."""
         total = sum(shares)
         if not total:
             return cls(1.0, 1.0, 1.0)
@@ -43,7 +43,7 @@ class Throughput:
     overheard: int
     """Messages that came to connections that only publish."""
     bytes: int
-    """What receivers got, framing included."""
+    """Bytes that receivers got, framing included."""
     closed: int
     """Connections that the server closed."""
     sent: tuple[int, ...]
@@ -103,7 +103,7 @@ class Result:
     throughput: Throughput | None = None
     check: Check | None = None
     stopped: bool = False
-    """It was ended early."""
+    """The load was ended early."""
     problem: str = ""
     """Why the check could not be made."""
 

@@ -25,7 +25,7 @@ def table(result: Result) -> str:
 
 
 def describe(plan: Plan) -> str:
-    """What is done, in one line."""
+    """The load, in one line."""
     if plan.all_to_all:
         who = f"{plan.all_to_all} all-to-all"
     else:

@@ -42,7 +42,7 @@ class Wire:
     both: bool = True
     """Whether one connection can do both. If not, all-to-all has two for each peer, which gets its own messages too."""
     ping: bytes = b""
-    """What the server sends between frames now and then, of its own accord; no payload may contain it."""
+    """Bytes that the server sends between frames of its own accord; no payload may contain them."""
     pong: bytes = b""
     """The answer that the server expects to a ping."""
 

@@ -74,7 +74,7 @@ def happen(
     STEPS[step.do](peer, within)
 
 
-# What may happen, with the reason for it.
+# Events, with the reason for them.
 
 
 def write_failed(peer: Connection) -> None:
@@ -127,7 +127,7 @@ def _why_lost(peer: Connection, exc: Exception | None) -> CloseReason:
     return CloseReason.EOF if exc is None else CloseReason.RESET
 
 
-# What is done on the way.
+# Actions on the way.
 
 
 def _deafen(peer: Connection, within: float) -> None:

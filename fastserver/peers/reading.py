@@ -200,7 +200,7 @@ class Reading:
         if (not self._paused or over or self.reason is not None) and not self.ended:
             self.link.resume_reading()
 
-    # What is rare.
+    # Rare paths.
 
     def close(self, reason: CloseReason = CloseReason.KICKED) -> None:
         """End the connection without loss."""
