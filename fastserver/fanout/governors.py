@@ -37,6 +37,13 @@ class Pacing(Protocol[P_contra]):
         """Wait no longer for `peer`."""
 
 
+class Brake(Protocol[P_contra]):
+    """Pauses the reading of peers that send too much. It stands in `Tick.brakes` while it is active."""
+
+    def after_read(self, peer: P_contra, size: int, messages: int) -> object:
+        """Pause the reading of `peer`, if there is cause: `size` bytes were read that completed so many messages."""
+
+
 class Memory(Protocol):
     """Limits what is held for all peers."""
 

@@ -21,7 +21,7 @@ cdef class Tick:
     cdef public _view.View _last
     cdef public set behind
     cdef public double room
-    cdef public bint relaying, shown, skips, _noted, _scheduled, _writing
+    cdef public bint relaying, shown, skips, _noted, _scheduled
     cdef public list brakes, _dirty, _resting, _stalled, _broken
     cdef public Stretch _stretch
     cdef public long long published, hold_at, most, _order, _flushed, _largest, _speaker

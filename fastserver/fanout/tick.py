@@ -15,6 +15,7 @@ from fastserver.fanout.pause import Pause
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from fastserver.fanout.governors import Brake
     from fastserver.fanout.parts import Part
     from fastserver.fanout.sequencer import Sequencer
     from fastserver.fanout.view import Batch, Member, View
@@ -72,7 +73,6 @@ class Tick:
         "_speaker",
         "_stalled",
         "_stretch",
-        "_writing",
         "began",
         "behind",
         "brakes",
@@ -103,8 +103,8 @@ class Tick:
         """Peers that have not taken all they were offered."""
         self.room = float("inf")
         """Bytes that can be received and flushed before what is held for peers is to be added up."""
-        self.brakes: list[Any] = []
-        """The brakes that are active (see fastserver/peers/hub.py): each looks at every read."""
+        self.brakes: list[Brake[Any]] = []
+        """The brakes that are active: each looks at every read."""
         self.began = 0.0
         """Loop time at which something was first collected in this tick, seconds."""
         self.published = 0
@@ -124,7 +124,6 @@ class Tick:
         self._order = 0
         self._speaker = 0  # the number of the peer that alone was heard in the last tick
         self._resting: list[Any] = []
-        self._writing = False
         self._stalled: list[Any] = []
         self._broken: list[Any] = []
         self._noted = False  # that something failed in this tick
@@ -242,7 +241,6 @@ class Tick:
             del batches[made:]
         self._dirty.clear()
         self._pieces = 0
-        self._writing = True
         try:
             if made == 1:
                 self._write(batches[0])
@@ -250,7 +248,6 @@ class Tick:
                 self._write_several(batches)
         except BaseException as error:
             self._note(error)
-        self._writing = False
         if self._stalled or self._broken:
             self._settle(batches)
         for batch in batches:

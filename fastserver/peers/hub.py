@@ -29,13 +29,6 @@ P = TypeVar("P")
 P_contra = TypeVar("P_contra", contravariant=True)
 
 
-class Brake(Protocol[P_contra]):
-    """Pauses the reading of peers that send too much. It stands in `Tick.brakes` while it is active."""
-
-    def after_read(self, peer: P_contra, size: int, messages: int) -> object:
-        """Pause the reading of `peer`, if there is cause: `size` bytes were read that completed so many messages."""
-
-
 class Rate(Protocol):
     """Keeps one peer to its rate."""
 
