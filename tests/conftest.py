@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,6 +13,15 @@ import pytest
 import uvloop
 from support.child_process import ChildProcess
 from support.server_process import ServerProcess
+
+
+def pytest_configure() -> None:
+    """Heed the signals that the tests send, also where a shell (a job in the background) or nohup has them ignored:
+    the programs that tests start inherit it.
+    """
+    for number, action in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, action)
 
 
 class Serve(Protocol):
