@@ -33,8 +33,9 @@ BENCH_HELP = """Measure a server: throughput, latency, and whether every message
 
 There are two runs, each with its own connections. The first measures throughput: it sends as much as the server takes
 (or at --rate, or in --lockstep) and only counts what arrives. The second checks every message: whether it was lost,
-reordered or changed, and how long it took. It sends at --rate; by default, at no more than a tenth of the measured
-throughput, and no faster than it can check. Latency counts from the moment a message was due, even if it was sent late.
+reordered or changed, and how long it took. The second run sends at --rate; by default, at no more than a tenth of the
+measured throughput, and no faster than it can check. Latency counts from the moment a message was due, even if it was
+sent late.
 
 Sizes are those of payloads; the framing comes on top. Nothing else should use the server meanwhile. The exit code is 1
 if a message was lost, reordered or changed, or if the server closed a connection. Ctrl-C ends the run early, with a

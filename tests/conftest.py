@@ -60,7 +60,7 @@ def run(request: pytest.FixtureRequest) -> Run:
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Starts servers. Those a test has not stopped are stopped by SIGTERM after it, and must exit 0."""
+    """Starts servers. Servers that a test has not stopped are stopped by SIGTERM after it, and must exit 0."""
     with ExitStack() as stack:
 
         def start(*options: str, wrapper: tuple[str, ...] = (), **variables: str) -> ServerProcess:
@@ -77,7 +77,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
 @pytest.fixture
 def start_program(tmp_path: Path, serve: Serve) -> Iterator[StartProgram]:
-    """Starts programs in the test's folder. Those running after it are killed before the servers stop."""
+    """Starts programs in the test's folder. Programs that run after it are killed before the servers stop."""
     with ExitStack() as stack:
 
         def start(

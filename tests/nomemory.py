@@ -2,7 +2,7 @@
 `python nomemory.py STEP` for one in so many.
 
 Every peer that is still open must have got whole messages, none twice and none of them its own, and its books must say
-how many; one whose write or read failed may have been cut off. What comes later must arrive as ever. Only the compiled
+how many; one whose write or read failed may have been cut off. Later messages must arrive as ever. Only the compiled
 fast path keeps that: its numbers need no memory.
 
 For AddressSanitizer: FASTSERVER_SANITIZE=1 python setup.py build_ext --inplace, then
@@ -77,7 +77,7 @@ class Known:
     """A peer, its transport, and the number of the messages that were for it."""
 
     def __init__(self, simulation: Simulation, number: int, room: int) -> None:
-        self.peer = simulation.server.accept(Listener(simulation.server.config.mode))
+        self.peer = simulation.server.reception.accept(Listener(simulation.server.config.mode))
         self.transport = Kernel(simulation.loop, self.peer, number, room)
         self.peer.connection_made(cast(Any, self.transport))
 

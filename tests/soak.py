@@ -3,9 +3,9 @@
 python tests/soak.py --minutes 30 -- --slow-consumer drop-oldest
 
 What stands behind -- are more options of the servers. First each fault goes on once, then whatever the seed brings, up
-to three at a time. It fails, with exit code 1, if a healthy peer lost something, got it in another order or was cut
-off, if the books of any peer do not balance, if a server's memory or descriptors grow, or if one ends. In the end it
-says what became of memory, and how long the healthy waited at worst.
+to three at a time. The soak fails, with exit code 1, if a healthy peer lost something, got it in another order or was
+cut off, if the books of any peer do not balance, if a server's memory or descriptors grow, or if one ends. In the end
+it says what became of memory, and how long the healthy waited at worst.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ AT_ONCE: Final = 3
 """Faults that go on at the same time."""
 
 GROWTH: Final = 8 << 20
-"""Bytes that the least memory of a server in the last quarter may be above the most in the first half. It need not be
+"""Bytes that the least memory of a server in the last quarter may be above the most in the first half. They need not be
 the same: the server keeps up to 16 MiB that it has freed, and has come to that only after some peaks."""
 
 LINK: Final = "link"
@@ -52,7 +52,7 @@ def schedule(random: Random, cases: list[tuple[str, str]]) -> Iterator[tuple[str
 
 
 class Soak:
-    """One run."""
+    """A run: its servers, and the faults that happen to them."""
 
     def __init__(
         self, minutes: float, seed: int, options: tuple[str, ...], folder: Path, network: Network | None
@@ -98,7 +98,7 @@ class Soak:
         return time.monotonic() - self._began
 
     async def _strike(self, pool: Executor) -> None:
-        """One fault after another."""
+        """Have faults happen one after another."""
         while self._gone < self._seconds:
             name, ordeal, seconds, seed, loudly = next(self._schedule)
             self._now.append(name)
@@ -133,7 +133,7 @@ def check_memory(soak: Soak) -> None:
 
 
 def show(soak: Soak) -> None:
-    """What came of it."""
+    """The outcome as text."""
     for name, ordeal in soak.ordeals.items():
         print(f"\nmemory of the server {name} ({ordeal.reports} reports):")
         print("\n".join(draw(ordeal.memory)))

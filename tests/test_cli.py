@@ -60,7 +60,7 @@ def test_settings_from_the_environment(serve: Serve) -> None:
 
 @pytest.mark.parametrize(("option", "value", "allowed"), REFUSED)
 def test_value_that_is_not_allowed(capfd: Capture, option: str, value: str, allowed: str) -> None:
-    """One line that names the option, the value and what is allowed; exit code 2."""
+    """The command writes one line that names the option, the value and what is allowed; exit code 2."""
     check_refusal(attempt_here(capfd, f"{option}={value}"), option, value, allowed)
 
 
@@ -75,7 +75,7 @@ def test_variable_that_is_not_allowed(capfd: Capture, option: str, value: str, a
 
 @pytest.mark.parametrize("link", ["tcp://10.0.0.1:3000", "udp://[fd00::1]:53", " tcp://10.0.0.1:3000"])
 def test_variables_of_a_platform(serve: Serve, tmp_path: Path, link: str) -> None:
-    """What Kubernetes and Docker set beside a service or container of our name stops nobody; one line says so."""
+    """Variables that Kubernetes and Docker set beside a service of our name stop nobody; one line says so."""
     path = f"{tmp_path}/feed.sock"
     platform = {
         "FASTSERVER_PORT": link,
@@ -128,7 +128,7 @@ def test_flag_that_is_neither_true_nor_false(tmp_path: Path) -> None:
 
 
 def test_bad_line_in_a_file_of_networks(tmp_path: Path) -> None:
-    """One line that names file, line and entry; exit code 2."""
+    """The command writes one line that names file, line and entry; exit code 2."""
     (tmp_path / "blocked.txt").write_text("10.0.0.0/8\n\n10.0.0.1/8  # which of both?\n")
     ended = attempt("--port=0", "--deny=@blocked.txt", folder=tmp_path)
     assert ended.code == 2
@@ -140,7 +140,7 @@ def test_bad_line_in_a_file_of_networks(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("arguments", [["--prot", "1"], ["--port"], ["serve-everybody"], ["--port", "1", "connect"]])
 def test_arguments_that_are_none(tmp_path: Path, arguments: list[str]) -> None:
-    """One line that names the argument; exit code 2."""
+    """The command writes one line that names the argument; exit code 2."""
     ended = attempt(*arguments, folder=tmp_path)
     assert ended.code == 2
     assert len(ended.errors) == 1, ended.errors
@@ -187,7 +187,7 @@ def test_output_that_cannot_be_written(tmp_path: Path, arguments: str, full: str
 
 
 def test_version(tmp_path: Path) -> None:
-    """It says which version is installed."""
+    """The command says which version is installed."""
     ended = attempt("--version", folder=tmp_path)
     assert (ended.code, ended.errors) == (0, [])
     assert ended.output == f"fastserver {version('fastserver')}\n"

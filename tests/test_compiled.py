@@ -1,4 +1,4 @@
-"""What is compiled is what its source is, and is used unless sources are asked for."""
+"""Compiled modules are what their sources are, and are used unless sources are asked for."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from fastserver.config.listener import Role
 from fastserver.errors import CloseReason
 from fastserver.peers.closing import turn_away
 from fastserver.peers.peer import Peer
-from fastserver.peers.report import skipped
+from fastserver.peers.report import lost
 
 if TYPE_CHECKING:
     from fastserver.clock import Clock
@@ -200,7 +200,7 @@ class Door:
             INFO,
             "peer %(id)d %(address)s disconnected: %(reason)s; %(messages_in)d messages (%(bytes_in)d bytes) in, "
             "%(messages_out)d messages (%(bytes_out)d bytes) out, %(dropped_messages)d messages dropped"
-            + skipped(figures),
+            + lost(figures),
             **figures.fields(),
         )
 

@@ -64,7 +64,7 @@ class Circle(Protocol):
         """Puts values into wire form."""
 
     @property
-    def call_threadsafe(self) -> Callable[..., None]:
+    def call_threadsafe(self) -> Callable[..., object]:
         """Calls a function in the server's loop, from another thread."""
 
     @property
@@ -83,12 +83,14 @@ class Channel(Generic[P]):
     last of them. `circle` is its server; a channel without one has no use but to hold views.
     """
 
-    __slots__ = ("__weakref__", "_circle", "_views", "name")
+    __slots__ = ("__weakref__", "_circle", "_source", "_views", "name")
 
     def __init__(self, name: str, circle: Circle | None = None) -> None:
         self.name = name
         self._circle = circle
         self._views: tuple[ref[View], ...] = ()
+        # The view through which the program broadcasts, where no member speaks its framing: kept while there are any.
+        self._source: View | None = None
 
     # For everyone.
 
@@ -149,6 +151,8 @@ class Channel(Generic[P]):
         views = self.views
         for view in views:
             view.others = tuple([other for other in views if other.members and other is not view])
+        if not any(view.members for view in views):
+            self._source = None
 
     def check_of(self, circle: object) -> None:
         """Raises ValueError if it is no channel of that server."""
@@ -158,6 +162,8 @@ class Channel(Generic[P]):
     def _broadcast(self, frame: bytes, excluded: tuple[Any, ...]) -> None:
         circle = self._own_circle
         view = self.view(circle.packer.framing)
+        if view.others and not view.members:
+            self._source = view
         members = [member for peer in excluded if (member := peer.member_of(self)) is not None]
         if not members:
             circle.flush.publish(view, None, frame, 1)

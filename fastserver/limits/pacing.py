@@ -2,17 +2,17 @@
 
 Rules:
 - Senders are slowed for readers that are behind but moving, each within its budget (see readers.py).
-- Bytes count, of all senders together. What is published may not bring the first of those readers over half its limit
-  (under `block` over its limit, since senders then wait anyway). Beyond, a trickle passes, so that the others get
+- Bytes count, of all senders together. What is published may not bring the first of those readers over its target: half
+  its limit (under `block` its limit, since senders then wait anyway). Beyond, a trickle passes, so that the others get
   something in each interval; it leaves room enough that no limit is passed as long as anyone is waited for.
 - Messages beyond that are held back before anyone gets them, and their sender is paused; both go on in turn, as soon
   as a reader that is waited for makes room. A read is cut between messages, so that no more passes than may. Messages
   for handlers wait in the inbox of their sender.
-- A sender that says little is not held back: each has a share of a second trickle.
 - The end of a sender waits behind what is held of it, however that end came about. A last line that the end of the
   stream makes whole is held like any other.
 
-`Tick.hold_at` is the least due of the readers, or what trickles beyond it; below it a read costs one comparison.
+`Tick.hold_at` is the least due of the readers, or what trickles beyond it (see trickle.py); below it a read costs one
+comparison.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from fastserver.fanout.reads import READ_SIZE
 from fastserver.fanout.tick import NEVER
 from fastserver.limits.heldback import HeldBack
 from fastserver.limits.readers import Readers
+from fastserver.limits.trickle import Trickle
 
 if TYPE_CHECKING:
     from fastserver.clock import Clock
@@ -36,9 +37,6 @@ if TYPE_CHECKING:
     from fastserver.fanout.flush import Flush
     from fastserver.log.log import Log
     from fastserver.peers.peer import Peer
-
-TRICKLE_INTERVAL: Final = 0.01
-"""Seconds between two pieces of the trickle."""
 
 RELEASED_AT_ONCE: Final = 1024 * 1024
 """Bytes of held messages passed on in one turn of the loop."""
@@ -61,21 +59,16 @@ class Pacing:
     ) -> None:
         target = config.max_pending if config.slow_consumer == "block" else config.max_pending // 2
         self.readers = Readers(config, target, clock=clock, log=log, flush=flush)
+        self._trickle = Trickle(clock=clock, flush=flush, readers=self.readers, ended=self._interval_ended)
         self._clock = clock
         self._flush = flush
         self._receive = receive
         self._paused: OrderedDict[Peer, HeldBack] = OrderedDict()  # senders, in the order of their turn
         self._turns: OrderedDict[Peer, asyncio.Future[None]] = OrderedDict()  # of the inboxes that wait, likewise
         self._called: set[Peer] = set()  # senders that had their turn and were not read since
-        self._began = 0.0  # of the interval, loop time
-        self._in_interval = False
         self._over = False  # whether nobody waits any more
         self._releasing = False
         self._will_release = False
-        self._trickle_end = 0  # the total of published bytes that the trickle may reach in this interval
-        self._share = 0  # of each sender that says little, bytes
-        self._shared = 0  # left of the second trickle, bytes
-        self._used: dict[Peer, int] = {}  # by each of them of its share, bytes
 
     @property
     def active(self) -> bool:
@@ -91,7 +84,7 @@ class Pacing:
         elif self.readers.add(peer):
             if self not in self._flush.brakes:
                 self._flush.brakes.append(self)
-            self._measure()
+            self._trickle.measure()
 
     def forget(self, peer: Peer) -> None:
         """Wait no longer for `peer`, which has caught up, or is gone, or is not worth it."""
@@ -123,9 +116,9 @@ class Pacing:
             self._called.discard(sender)
             self._release_soon()
         flush = self._flush
-        full = flush.published >= flush.hold_at and size > self._share
+        full = flush.published >= flush.hold_at and size > self._trickle.share
         if full and sender.inbox is None and sender not in self._paused:
-            self._measure()
+            self._trickle.measure()
             if flush.published >= flush.hold_at:
                 self._pause(sender)
 
@@ -180,62 +173,28 @@ class Pacing:
     def _pause(self, sender: Peer) -> HeldBack:
         held = self._paused[sender] = HeldBack()
         sender.pause_reading(Pause.PACE)
-        if not self._in_interval:
-            self._begin_interval()
+        self._trickle.begin()
         return held
 
     # How much may be published.
 
-    def _measure(self) -> None:
-        least = self.readers.least_due()
-        self._flush.hold_at = NEVER if least is None else max(least, self._trickle_end)
-
     def _fits(self, sender: Peer, size: int) -> bool:
-        """True if `size` bytes that `sender` sent may be passed on now, maybe as part of its share."""
-        flush = self._flush
-        if flush.published + size <= flush.hold_at or self._over:
-            return True
-        if not self._in_interval:
-            self._begin_interval()
-        used = self._used.get(sender, 0) + size
-        if used <= self._share and size <= self._shared:
-            self._used[sender] = used
-            self._shared -= size
-            return True
-        self._measure()
-        return flush.published + size <= flush.hold_at
+        """True if `size` bytes that `sender` sent may be passed on now."""
+        return self._over or self._trickle.fits(sender, size)
 
     def _room(self) -> int:
         """Bytes that may be published now, less those that senders who had their turn are likely to bring."""
         flush = self._flush
         return flush.hold_at - flush.published - READ_SIZE * len(self._called)
 
-    def _begin_interval(self) -> None:
-        flush = self._flush
-        self._in_interval = True
-        self._began = self._clock.time()
-        self._clock.call_later(TRICKLE_INTERVAL, self._end_interval)
-        before = flush.hold_at
-        self._measure()
-        piece = self.readers.trickle(self._began, TRICKLE_INTERVAL)
-        self._shared = piece // 4
-        # Bytes that passed beyond those that could are not forgiven, but for the shares.
-        self._trickle_end = min(before + sum(self._used.values()), flush.published) + piece - self._shared
-        self._share = self._shared // max(1, len(self._used))
-        self._used.clear()
-        if self.readers:
-            flush.hold_at = max(flush.hold_at, self._trickle_end)
-
-    def _end_interval(self) -> None:
-        self._in_interval = False
+    def _interval_ended(self, seconds: float) -> None:
         self._called.clear()
-        now = self._clock.time()
         if self.active:
-            self.readers.held_seconds += now - self._began
-        for peer in self.readers.check(now):
+            self.readers.held_seconds += seconds
+        for peer in self.readers.check(self._clock.time()):
             self.forget(peer)
-        if self.active or self._used:
-            self._begin_interval()
+        if self.active or self._trickle.used:
+            self._trickle.begin()
             self._release()
 
     # Letting them go on.
@@ -254,7 +213,7 @@ class Pacing:
         try:
             while self.active:
                 if self._room() <= 0:
-                    self._measure()
+                    self._trickle.measure()
                     if self._room() <= 0:
                         break
                 if flush.published >= most:

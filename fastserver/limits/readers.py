@@ -1,7 +1,7 @@
 """The readers that senders are slowed for: peers that are behind, but go on taking.
 
 Rule: a peer that is behind is waited for if its system acknowledged something within the last half second and it has
-some of its budget left. One that took nothing for so long is stuck, and its limit will deal with it.
+some of its budget left. A peer that took nothing for so long is stuck, and its limit will deal with it.
 
 Strategy: a peer's due is the total of published bytes at which it can reach its target: as much is pending for it as
 was published since it took all, at most. A due only ever grows, so the least of a heap of old dues is computed anew

@@ -33,7 +33,7 @@ class Timeouts:
         self._idle = config.idle_timeout
         self._slow = config.slow_after
         self._slow_consumers = slow_consumers
-        self._skipped: Counter[int] = peers.skipped
+        self._skipped: Counter[int] = peers.losses.skipped
         limits = (self._message, self._idle, self._slow)
         shortest = min((limit for limit in limits if limit is not None), default=None)
         self._rounds = None if shortest is None else Rounds(clock, peers, shortest / CHECKS, self._check)

@@ -57,7 +57,7 @@ class JsonFormatter(logging.Formatter):
         entry |= {name: value for name, value in fields.items() if name not in entry}
         import json  # most logs are text
 
-        # Whoever takes the text out again may show it on a terminal.
+        # A reader of the object may show its text on a terminal.
         harmless = {
             key: "\n".join(_harmless(value)) if isinstance(value, str) else value for key, value in entry.items()
         }

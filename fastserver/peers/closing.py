@@ -2,8 +2,8 @@
 
 Rules:
 - A connection that is closed takes everything that is pending, within a deadline: then our half ends, then the end of
-  its stream is awaited, and that its system has acknowledged everything. It is read all that time, since unread bytes
-  would make the close a reset, which destroys what its peer has not received yet.
+  its stream is awaited, and that its system has acknowledged everything. All that time the connection is read, since
+  unread bytes would make the close a reset, which destroys what its peer has not received yet.
 - A connection to which a write failed is read to the end of its stream, since what was sent before may still lie there.
 - A connection that ends without having taken everything is reset (see link.py).
 """
@@ -117,7 +117,7 @@ def undelivered(peer: Connection) -> int:
 
 
 def _why_lost(peer: Connection, exc: Exception | None) -> CloseReason:
-    """Why the connection ended without our doing. What was read is passed on, but for an unfinished message."""
+    """Why the connection ended without our doing. Messages that were read are passed on, but for an unfinished one."""
     if exc is not None and not isinstance(exc, OSError):
         return CloseReason.INTERNAL_ERROR
     if peer.is_unix and not peer.ended:

@@ -1,6 +1,6 @@
 """The doorway: a new peer waits here, if its origin is in debt and it is not to be read yet.
 
-uvloop, and the standard loop of Python 3.10, read a new connection once, paused or not. Those bytes are kept here, and
+uvloop, and the standard loop of Python 3.10, read a new connection once, paused or not. Such bytes are kept here, and
 count as incoming.
 """
 

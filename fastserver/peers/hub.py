@@ -6,7 +6,6 @@ A peer knows no part above it. Each has its role here, as a protocol or a callab
 from __future__ import annotations
 
 import builtins
-from collections import Counter
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from fastserver.fanout.parts import Part
     from fastserver.framing.packer import Packer
     from fastserver.log.log import Log
+    from fastserver.peers.losses import Losses
     from fastserver.peers.socketlink import Sockets
     from fastserver.peers.unread import Unread
 
@@ -79,6 +79,13 @@ class Pacer(Protocol[P_contra]):
         """Throw away what is held of `sender`."""
 
 
+class LocalPeers(Container[P], Protocol[P]):
+    """The peers that are no connections, but listen in this process."""
+
+    def listen(self, hub: Hub[P], channel: Channel[P]) -> Any:
+        """Have another listen to `channel`. Raises RuntimeError unless the server runs."""
+
+
 @dataclass(kw_only=True, eq=False, slots=True)
 class Hub(Generic[P]):
     """Shared by all peers of one server."""
@@ -92,8 +99,6 @@ class Hub(Generic[P]):
     """Puts the values that handlers send into wire form."""
     ext_hook: Callable[[int, bytes], Any] | None
     """Makes values of msgpack's extension types."""
-    call_threadsafe: Callable[..., None]
-    """Calls a function in the server's loop, from another thread."""
 
     # Of what is above peers.
     connected: Callable[[P], None]
@@ -114,16 +119,18 @@ class Hub(Generic[P]):
     unread: Unread
     number: Callable[[], int]
     """Gives an id that no peer has had."""
-    skipped: Counter[int]
-    """Messages that were skipped (`invalid_text`), by the id of the connected peer that sent them."""
-    listening: dict[P, Any]
-    """The peers that are no connections, but listen in this process, and the pipe of each."""
-    listen: Callable[[Channel[P]], Any]
-    """Listens to a channel within this process. Raises RuntimeError unless the server runs."""
-    untranslatable: Counter[int]
-    """Messages that could not be translated, once for each framing, by the id of the connected peer that sent them."""
+    losses: Losses
+    """Messages of the connected peers that others did not get."""
+    listening: LocalPeers[P]
 
     # Made with the hub.
-    everyone: Channel[P] = field(init=False)
-    """The channel that every receiving peer is in."""
     channels: Channels[Any] = field(init=False)
+
+    @property
+    def call_threadsafe(self) -> Callable[..., object]:
+        """Calls a function in the server's loop, from another thread."""
+        return self.clock.call_threadsafe
+
+    def listen(self, channel: Channel[P]) -> Any:
+        """Listen to `channel` within this process. Raises RuntimeError unless the server runs."""
+        return self.listening.listen(self, channel)

@@ -104,7 +104,7 @@ class Link:
         raise NotImplementedError
 
     def forget(self) -> None:
-        """Pass on nothing more of what was written. It stays in the books until `drop`."""
+        """Pass on nothing more of the bytes that were written. The books have them until `drop`."""
         raise NotImplementedError
 
     def end(self) -> None:

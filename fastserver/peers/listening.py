@@ -107,8 +107,8 @@ class Listening:
     too slow.
     """
 
-    def __init__(self, hub: Hub[Peer], channel: Channel[Peer]) -> None:
-        peer = Peer(hub, hub.packer.framing, DISCARD, Role.RECEIVE)
+    def __init__(self, hub: Hub[Peer], channel: Channel[Peer], local: LocalPeers) -> None:
+        peer = Peer(hub, channel.view(hub.packer.framing), DISCARD, Role.RECEIVE)
         peer.id = hub.number()
         peer.address = f"listening to {channel.name!r}"
         self._peer = peer
@@ -118,8 +118,8 @@ class Listening:
         peer.link = TransportLink(peer, self._pipe)
         peer.began()
         hub.flush.run()  # what was broadcast before is not for it
-        join(peer, channel.view(peer.framing))
-        hub.listening[peer] = self._pipe
+        join(peer, peer.view)
+        local[peer] = self._pipe
 
     def __aiter__(self) -> Listening:
         return self
@@ -159,3 +159,25 @@ class Listening:
         if hasattr(self, "_pipe"):
             with suppress(RuntimeError):  # the loop is closed
                 self.close()
+
+
+class LocalPeers(dict[Peer, Pipe]):
+    """The peers that are no connections, but listen in this process, each with its pipe."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shut = False
+        """Nobody may listen any more."""
+
+    def listen(self, hub: Hub[Peer], channel: Channel[Peer]) -> Listening:
+        """Have another listen to `channel`. Raises RuntimeError unless the server runs."""
+        if self.shut:
+            raise RuntimeError("the server is stopping")
+        hub.clock.time()  # raises if there is no loop yet
+        return Listening(hub, channel, self)
+
+    def end(self) -> None:
+        """Have all leave. Whoever listens may take the rest when it likes."""
+        for peer, pipe in [*self.items()]:
+            pipe.widen()
+            peer.close(CloseReason.SHUTDOWN)

@@ -1,6 +1,6 @@
 """The memberships of a peer: in which channels it receives.
 
-Most peers are only in the channel that everyone is in, and have nothing but that `member`. Others have `Memberships`.
+Most peers are only in the channel of their listener, and have nothing but that `member`. Others have `Memberships`.
 """
 
 from __future__ import annotations
@@ -76,6 +76,10 @@ class Subscriber(Protocol):
     memberships: Memberships | None
 
     @property
+    def view(self) -> View:
+        """The messages of its own channel."""
+
+    @property
     def framing(self) -> Framing: ...
 
     @property
@@ -107,7 +111,7 @@ def join(peer: Subscriber, view: View) -> None:
 
 
 def leave(peer: Subscriber, member: Member) -> None:
-    """End a membership of `peer`, and keep in the books what was offered by it. What waits for it still does."""
+    """End a membership of `peer`, and keep in the books what was offered by it. Messages that wait for it still do."""
     member.view.leave(member)
     messages, size = member.offered
     if member.missing:
@@ -148,7 +152,7 @@ def tell(peer: Subscriber, frame: bytes) -> None:
 
 
 def _enter(peer: Subscriber, member: Member) -> None:
-    if member.channel is not peer.hub.everyone:
+    if member.channel is not peer.view.channel:
         _memberships(peer).add(member)
         return
     if peer.memberships is not None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import time
 from typing import TYPE_CHECKING, Any, cast
 
 from fastserver.config.listener import Role
 from fastserver.errors import CloseReason
 from fastserver.fanout.channel import Channel
 from fastserver.fanout.view import Member, View
-from fastserver.peers import books, closing, membership
+from fastserver.peers import books, closing, figures, membership
 from fastserver.peers.books import Amount, Past
 from fastserver.peers.closing import CLOSE_TIMEOUT, happen
 from fastserver.peers.figures import Figures
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from fastserver.fanout.outbox import Outbox
-    from fastserver.framing.framing import Framing, Splitter
+    from fastserver.framing.framing import Splitter
     from fastserver.peers.hub import Hub
 
 
@@ -34,8 +33,9 @@ class Peer(Reading, asyncio.Protocol):
 
     hub: Hub[Peer]
 
-    def __init__(self, hub: Hub[Peer], framing: Framing, splitter: Splitter, role: Role = Role.BOTH) -> None:
-        super().__init__(hub, framing, splitter)
+    def __init__(self, hub: Hub[Peer], view: View, splitter: Splitter, role: Role = Role.BOTH) -> None:
+        """`view` has the messages of its own channel, in its framing."""
+        super().__init__(hub, view, splitter)
         self.role = role
         """Whether it sends, receives, or both."""
         self.data: Any = None
@@ -84,8 +84,15 @@ class Peer(Reading, asyncio.Protocol):
         self.hub.call_threadsafe(self.send_frame, self.hub.packer.frame(value, self.framing))
 
     @property
+    def channel(self) -> Channel[Peer]:
+        """Its own channel, that of its listener: what it sends is for the peers in there."""
+        return cast("Channel[Peer]", self.view.channel)
+
+    @property
     def channels(self) -> list[Channel[Peer]]:
-        """The channels that it joined, in that order; those that it was in at its end, once it is closing."""
+        """The channels with a name that it is in, in the order in which it joined them; once it is closing, those that
+        it was in at its end.
+        """
         return self.hub.channels.of(self)
 
     def join(self, channel: Channel[Peer]) -> None:
@@ -132,33 +139,7 @@ class Peer(Reading, asyncio.Protocol):
 
     def figures(self) -> Figures:
         """Its figures now."""
-        offered_messages, offered_bytes = self.offered()
-        pending_messages, pending_bytes = self.pending()
-        dropped_messages, dropped_bytes = self.dropped
-        now, wall = self.hub.clock.time(), time.time()
-        return Figures(
-            id=self.id,
-            address=self.address,
-            state=self.state,
-            slow=self in self.hub.slow,
-            reason=None if self.reason is None else self.reason.value,
-            connected_at=wall - (now - self._since),
-            last_message_at=None if self.last_message is None else wall - (now - self.last_message),
-            messages_in=self.messages_in,
-            bytes_in=self.bytes_in,
-            skipped_messages=self.hub.skipped[self.id],
-            untranslatable_messages=self.hub.untranslatable[self.id],
-            offered_messages=offered_messages,
-            offered_bytes=offered_bytes,
-            messages_out=offered_messages - pending_messages - dropped_messages,
-            bytes_out=offered_bytes - pending_bytes - dropped_bytes,
-            pending_messages=pending_messages,
-            pending_bytes=pending_bytes,
-            waiting_messages=0 if self.inbox is None else self.inbox.messages,
-            waiting_bytes=0 if self.inbox is None else self.inbox.bytes,
-            dropped_messages=dropped_messages,
-            dropped_bytes=dropped_bytes,
-        )
+        return figures.of(self)
 
     # From the loop.
 

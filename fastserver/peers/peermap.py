@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator
 from itertools import count
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastserver.errors import CloseReason
 from fastserver.peers.figures import Counts, Figures
+from fastserver.peers.losses import NOBODY, Losses
 from fastserver.peers.peer import Peer
+
+if TYPE_CHECKING:
+    from fastserver.log.log import Log
 
 KEPT: Final = 1000
 """Closed peers whose figures are kept."""
@@ -18,7 +22,7 @@ KEPT: Final = 1000
 class PeerMap:
     """Peers by id. Iterating gives those connected, oldest first."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: Log) -> None:
         self.closed: deque[Figures] = deque(maxlen=KEPT)
         """Figures of the newest closed peers, oldest first."""
         self.accepted = 0
@@ -31,15 +35,11 @@ class PeerMap:
         """How many connections were refused, by close reason."""
         self.throttled: Counter[str] = Counter()
         """How often a peer was read no further for a while, by the setting that it went over."""
-        self.skipped: Counter[int] = Counter()
-        """Messages that were skipped (`invalid_text`), by the id of the connected peer that sent them."""
-        self.untranslatable: Counter[int] = Counter()
-        """Messages that could not be translated, once for each framing, by the id of the connected peer that sent them;
-        0 is the program."""
         self._peers: dict[int, Peer] = {}
+        self.losses = Losses(log, self._peers)
+        """Messages of the connected peers that others did not get."""
         self._ids = count(1)
-        self.gone = Counts()
-        """The counters of all peers that were connected, added up."""
+        self._left = Counts()  # the counters of those that were, added up
 
     def __len__(self) -> int:
         return len(self._peers)
@@ -67,24 +67,22 @@ class PeerMap:
         """Forget `peer`, which is closed, but for its figures."""
         del self._peers[peer.id]  # first: whatever else fails, it is not there any more
         figures = peer.figures()
-        self.skipped.pop(peer.id, None)
-        self.untranslatable.pop(peer.id, None)
+        self.losses.forget(peer.id)
         self.closed.append(figures)
-        self.gone += figures
+        self._left += figures
         self.reasons[str(figures.reason)] += 1
         self.dropped[CloseReason.SLOW_CONSUMER.value] += peer.past.skipped
         self.dropped[str(figures.reason)] += figures.dropped_messages - peer.past.skipped
         return figures
 
     def totals(self) -> Counts:
-        """The counters of all peers that are or were connected, added up."""
-        total = self.gone
+        """The counters of all peers that are or were connected, added up, and of the program."""
+        total = self.left
         for peer in self:
             total += peer.figures()
         return total
 
-    def furthest_behind(self, most: int) -> list[Figures]:
-        """Figures of at most that many peers for which something is pending, the most bytes first."""
-        behind = [peer for peer in self if peer.pending_bytes]
-        behind.sort(key=lambda peer: peer.pending_bytes, reverse=True)
-        return [peer.figures() for peer in behind[:most]]
+    @property
+    def left(self) -> Counts:
+        """The counters of all peers that were connected, and of the program, added up."""
+        return self._left + Counts(untranslatable_messages=self.losses.untranslatable[NOBODY])

@@ -51,7 +51,7 @@ class Reading:
     link: Link
     """Its way to the kernel, once it is connected."""
 
-    def __init__(self, hub: Hub[Any], framing: Framing, splitter: Splitter) -> None:
+    def __init__(self, hub: Hub[Any], view: View, splitter: Splitter) -> None:
         self.id = 0
         """Its number; the server gives each peer another."""
         self.address = ""
@@ -63,13 +63,13 @@ class Reading:
         self.ended = False
         """Its stream has ended: it sends nothing more."""
         self.member: Member | None = None
-        """Its membership of the channel that everyone is in; None if it does not receive."""
+        """Its membership of its own channel; None if it does not receive."""
         self.throttle: Rate | None = None
         """Keeps it to its rates, if there are any."""
         self.inbox: Inbox | None = None
         """Holds what waits for async handlers, if there are any."""
-        self.view: View = hub.everyone.view(framing)
-        """The messages of everyone in its framing."""
+        self.view = view
+        """The messages of its own channel, in its framing: what it sends is published there."""
         self.splitter = splitter
         self.messages_in = 0
         self.bytes_in = 0
@@ -137,6 +137,11 @@ class Reading:
     def began(self) -> None:
         """Count the age of the connection from now."""
         self._since = self.hub.clock.time()
+
+    @property
+    def since(self) -> float:
+        """Loop time at which the connection began, seconds."""
+        return self._since
 
     # When it is not read.
 
@@ -232,15 +237,7 @@ class Reading:
     def _skipped(self) -> int:
         """How many messages its splitter has just left out, which are counted."""
         messages = self.splitter.skipped
-        self.hub.skipped[self.id] += messages
-        self.hub.log.line(
-            WARNING,
-            "peer %(id)d %(address)s sent an invalid message, skipped%(more)s: %(error)s",
-            id=self.id,
-            address=self.address,
-            more="" if messages == 1 else f" with {messages - 1} more",
-            error=str(self.splitter.fault),
-        )
+        self.hub.losses.skip(self.id, self.address, messages, self.splitter.fault)
         return messages
 
     def _frame_error(self, error: FrameError) -> None:

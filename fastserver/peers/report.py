@@ -32,7 +32,7 @@ class Gathered:
         self._connected = len(peers)
         self._accepted = peers.accepted
         self._refused = sum(peers.refused.values())
-        self._total = peers.gone
+        self._total = peers.left
         self._behind: list[Figures] = []
 
     def add(self, peer: Peer) -> None:
@@ -50,7 +50,7 @@ class Gathered:
             "report: %(connected)d peers connected, %(accepted)d since start, %(messages_in)d messages "
             "(%(bytes_in)d bytes) in, %(messages_out)d messages (%(bytes_out)d bytes) out, "
             "%(pending_messages)d pending, %(dropped_messages)d dropped, %(refused)d connections refused"
-            + skipped(self._total),
+            + lost(self._total),
             {
                 "connected": self._connected,
                 "accepted": self._accepted,
@@ -68,9 +68,10 @@ class Gathered:
             )
 
 
-def skipped(counts: Counts) -> str:
-    """The end of a log line: how many messages were skipped, if any were."""
-    return ", %(skipped_messages)d skipped" if counts.skipped_messages else ""
+def lost(counts: Counts) -> str:
+    """The end of a log line: how many messages of senders were skipped or had no translation, if any."""
+    skipped = ", %(skipped_messages)d skipped" if counts.skipped_messages else ""
+    return skipped + (", %(untranslatable_messages)d untranslatable" if counts.untranslatable_messages else "")
 
 
 def furthest(figures: list[Figures], most: int) -> list[Figures]:
@@ -83,9 +84,10 @@ def stopped(peers: PeerMap) -> None:
     totals = peers.totals()
     logger.info(
         "stopped: %(peers)d peers served, %(messages_in)d messages in, %(messages_out)d out, "
-        "%(dropped)d dropped, %(shutdown)d of them by shutdown" + skipped(totals),
+        "%(dropped)d dropped, %(shutdown)d of them by shutdown" + lost(totals),
         {
             "skipped_messages": totals.skipped_messages,
+            "untranslatable_messages": totals.untranslatable_messages,
             "peers": peers.accepted,
             "messages_in": totals.messages_in,
             "messages_out": totals.messages_out,

@@ -16,7 +16,7 @@ class Stage(IntEnum):
     OPEN = 0
     """The peer sends and receives."""
     HALF_CLOSED = 1
-    """Its stream has ended; the peer still receives."""
+    """The peer's stream has ended; the peer still receives."""
     READ_ONLY = 2
     """A write failed. The peer is read to the end of its stream, and receives nothing more."""
     DEAF = 3
@@ -49,11 +49,11 @@ class Event(Enum):
     DEAFEN = auto()
     """The connection is to end soon, and nothing more that the peer sends is to be passed on."""
     ENDED = auto()
-    """Its stream has ended."""
+    """The peer's stream has ended."""
     EMPTIED = auto()
-    """Its link has passed on everything."""
+    """The peer's link has passed on everything."""
     ACKNOWLEDGED = auto()
-    """Its system has acknowledged everything, and its stream has ended."""
+    """The peer's system has acknowledged everything, and its stream has ended."""
     WRITE_FAILED = auto()
     """Nothing more can be written to it."""
     LOST = auto()

@@ -73,7 +73,7 @@ def test_the_log_shows_values(serve: Serve) -> None:
 
 
 def test_a_broken_frame_reaches_nobody(serve: Serve) -> None:
-    """What is no msgpack ends its sender's connection; the others hear what came before it and go on."""
+    """Bytes that are no msgpack end their sender's connection; the others get what came before and go on."""
     server = serve("--mode", "msgpack-stream")
     reader, broken, writer = server.connect(), server.connect(), server.connect()
     broken.send(msgpack.packb("good") + b"\xc1" + msgpack.packb("after"))

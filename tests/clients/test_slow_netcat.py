@@ -34,7 +34,7 @@ def fall_behind(server: ServerProcess, start_program: StartProgram) -> tuple[Chi
 
 
 def test_disconnect(serve: Serve, start_program: StartProgram) -> None:
-    """It is reset when it is too far behind: what it gets is the beginning, and no more than the log says, since netcat
+    """Netcat is reset when it is too far behind: it gets the beginning, and no more than the log says, since netcat
     throws away what it has not read of a connection that was reset.
     """
     server = serve("--max-pending", "1MiB")
@@ -50,7 +50,7 @@ def test_disconnect(serve: Serve, start_program: StartProgram) -> None:
 
 
 def test_within_its_limit(serve: Serve, start_program: StartProgram) -> None:
-    """It gets everything, however late."""
+    """Netcat gets everything, however late."""
     server = serve("--max-pending", "64MiB")
     stopped, sender = fall_behind(server, start_program)
     stopped.signal(signal.SIGCONT)
@@ -60,7 +60,7 @@ def test_within_its_limit(serve: Serve, start_program: StartProgram) -> None:
 
 
 def continued(server: ServerProcess, stopped: ChildProcess, sender: ChildProcess) -> list[bytes]:
-    """What it has got once it caught up and has heard one more line: each whole, in order, as many as the log says."""
+    """The lines it has got once it caught up and received one more: each whole, in order, as many as the log says."""
     stopped.signal(signal.SIGCONT)
     caught_up = server.errors.wait_for(r" slow consumer 1 .* has caught up after .*, (\d+) messages dropped for it$")
     sender.type(LAST)
@@ -95,7 +95,7 @@ def test_latest(serve: Serve, start_program: StartProgram) -> None:
 
 
 def test_block(serve: Serve, start_program: StartProgram) -> None:
-    """It gets everything, however far over its limit: who sends waits for it."""
+    """Netcat gets everything, however far over its limit: senders wait for it."""
     server = serve("--max-pending", "1MiB", "--slow-consumer", "block", "--block-timeout", "60")
     arguments = (required_program("nc.openbsd", "netcat-openbsd"), "127.0.0.1", str(server.port))
     stopped = start_program(*arguments)

@@ -12,7 +12,7 @@ def telnet() -> str:
 
 
 def test_in_a_terminal(server: ServerProcess, start_program: StartProgram) -> None:
-    """What a person types goes out with CRLF, which is passed on as it came; what comes in is shown."""
+    """Typed text goes out with CRLF, which is passed on as it came; text that comes in is shown."""
     listener = server.connect()
     person = start_program(telnet(), "127.0.0.1", str(server.port), terminal=True)
     person.output.wait_for("Escape character is")
@@ -27,7 +27,7 @@ def test_in_a_terminal(server: ServerProcess, start_program: StartProgram) -> No
     person.type(b"quit\r")
     person.output.wait_for("Connection closed")
     assert person.wait() == 0
-    # That it is gone for good, and has not only ended what it sends, shows when something is written to it.
+    # Only a write shows that it is gone for good, and has not only ended what it sends.
     listener.send(b"anyone?\n")
     server.errors.wait_for("Received message from 1 .*: anyone")
     listener.send(b"nobody\n")

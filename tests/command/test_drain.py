@@ -45,7 +45,7 @@ def test_drain(serve: Serve) -> None:
 
 
 def test_drain_timeout(serve: Serve) -> None:
-    """What a peer has not taken by the timeout is dropped and counted."""
+    """Messages that a peer has not taken by the timeout are dropped and counted."""
     server = serve("--drain-timeout", "0")
     behind, _, _ = fall_behind(server)
     server.signal(signal.SIGTERM)
@@ -64,7 +64,7 @@ def test_drain_timeout(serve: Serve) -> None:
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
 def test_second_signal(serve: Serve, second: int) -> None:
-    """It ends the server at once, however long a stuck peer might still have had."""
+    """A second signal ends the server at once, however long a stuck peer might still have had."""
     server = serve("--drain-timeout", "3600")
     connections = fall_behind(server)
     server.signal(signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""What the command writes to standard error."""
+"""The log of the command, on standard error."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def connect_to(path: Path) -> Connection:
 
 
 def exchange(port: int, count: int) -> None:
-    """One peer sends that many lines, another gets them all."""
+    """Have one peer send that many lines, and another get them all."""
     address = ("127.0.0.1", port)
     with contextlib.closing(Connection(address)) as reader, contextlib.closing(Connection(address)) as sender:
         reader.send(b"ready\n")
@@ -45,7 +45,7 @@ def exchange(port: int, count: int) -> None:
 
 
 def test_log_that_nobody_reads(tmp_path: Path) -> None:
-    """It stops neither the delivery between peers nor the end of the server."""
+    """An unread log stops neither the delivery between peers nor the end of the server."""
     with server_with_unread_log("--log-messages", "1000000", folder=tmp_path) as (process, port, _):
         exchange(port, 20_000)
         process.send_signal(signal.SIGTERM)
@@ -69,7 +69,7 @@ def test_lost_lines_are_counted(tmp_path: Path) -> None:
 
 
 def test_log_whose_reader_is_gone(tmp_path: Path) -> None:
-    """It makes no difference to the peers, nor to the end of the server."""
+    """A closed log makes no difference to the peers, nor to the end of the server."""
     with server_with_unread_log(folder=tmp_path) as (process, port, log):
         log.close()
         exchange(port, 1000)
@@ -251,7 +251,7 @@ def test_full_disk(start_program: StartProgram, tmp_path: Path) -> None:
 
 
 def test_log_that_takes_nothing(start_program: StartProgram, tmp_path: Path) -> None:
-    """It is like one whose reader is gone."""
+    """A full device is like a log whose reader is gone."""
     path = tmp_path / "feed.sock"
     server = start_program(
         "sh", "-c", 'exec "$0" "$@" 2>/dev/full', *COMMAND, "--unix", path, environment=environment()
@@ -290,7 +290,7 @@ FAILING = """
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_exception_that_quotes_a_peer(start_program: StartProgram, tmp_path: Path, form: str) -> None:
-    """What it quotes forges no line, whether a handler raised it or the loop found it."""
+    """Quoted text forges no line, whether a handler raised the exception or the loop found it."""
     program = tmp_path / "failing.py"
     program.write_text(textwrap.dedent(FAILING).format(form=form))
     server = start_program(sys.executable, program, environment=environment())

@@ -1,4 +1,4 @@
-"""One server whose listeners speak different framings: one conversation."""
+"""Listeners of one server that speak different framings have one conversation."""
 
 from __future__ import annotations
 

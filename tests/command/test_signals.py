@@ -59,7 +59,7 @@ def test_hangup_that_is_ignored(serve: Serve) -> None:
 
 @LOOPS
 def test_spare_signal(serve: Serve, wrapper: tuple[str, ...]) -> None:
-    """It does nothing but to be named in the log."""
+    """The signal does nothing but to be named in the log."""
     server = serve(wrapper=wrapper)
     server.signal(signal.SIGUSR2)
     server.errors.wait_for(" INFO SIGUSR2 does nothing here$")
@@ -70,7 +70,7 @@ def test_spare_signal(serve: Serve, wrapper: tuple[str, ...]) -> None:
 @LOOPS
 @pytest.mark.parametrize("options", [("--quiet",), ("--log-level", "error"), ("--log-messages", "0")])
 def test_report_that_was_asked_for(serve: Serve, wrapper: tuple[str, ...], options: tuple[str, ...]) -> None:
-    """It is written whatever the level of the log, and however often."""
+    """A report is written whatever the level of the log, and however often."""
     server = serve(*options, wrapper=wrapper)
     server.connections += talk(server.address)
     for count in range(1, 4):

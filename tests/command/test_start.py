@@ -17,7 +17,7 @@ from fastserver.framing import FRAMINGS
 
 @pytest.mark.parametrize("mode", FRAMINGS)
 def test_start(serve: Serve, mode: str) -> None:
-    """It says where it listens and for what, before anybody is connected."""
+    """The log says where the server listens and for what, before anybody is connected."""
     server = serve("--port", "0", "--mode", mode)
     assert re.search(rf"INFO listening on 127\.0\.0\.1:{server.port}, mode {mode}$", server.log, re.MULTILINE)
     assert server.port > 0
@@ -45,7 +45,7 @@ def test_all_listeners_are_shown(serve: Serve) -> None:
 
 @pytest.mark.parametrize("options", [("--quiet",), ("--log-level", "error")])
 def test_port_that_the_system_chose(serve: Serve, tmp_path: Path, options: tuple[str, ...]) -> None:
-    """It is shown whatever the level, since nothing else tells it; the rest of the log is as quiet as ever."""
+    """The port is shown whatever the level, since nothing else tells it; the rest of the log is as quiet as ever."""
     listen = ("--listen", "lines://127.0.0.1:0", "--listen", f"lines+unix://{tmp_path}/feed.sock")
     server = serve("--port", "0", *listen, *options)
     Connection(("127.0.0.1", server.port)).close()
@@ -69,7 +69,7 @@ def test_refused_connections(serve: Serve) -> None:
 
 
 def test_timeouts(serve: Serve) -> None:
-    """Who never finishes a message is closed, and so is who says and takes nothing; the log says why."""
+    """A peer that never finishes a message is closed, and so is one that says and takes nothing; the log says why."""
     server = serve("--message-timeout", "0.2", "--idle-timeout", "2")
     quiet, slow = server.connect(), server.connect()
     slow.send(b"never finish")
@@ -87,7 +87,7 @@ def test_limit_that_is_off(serve: Serve) -> None:
 
 
 def test_port_in_use(serve: Serve, tmp_path: Path) -> None:
-    """One line that names the address; exit code 1; who has the port keeps it."""
+    """The command writes one line that names the address; exit code 1; the other server keeps the port."""
     server = serve()
     ended = attempt("--port", str(server.port), folder=tmp_path)
     assert ended.code == 1
@@ -99,7 +99,7 @@ def test_port_in_use(serve: Serve, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("host", ["203.0.113.1", "no.such.host.invalid", "two..dots", "x" * 300, "\udcff"])
 def test_address_that_is_not_ours(tmp_path: Path, host: str) -> None:
-    """One line that names the address; exit code 1."""
+    """The command writes one line that names the address; exit code 1."""
     ended = attempt("--host", host, "--port", "0", folder=tmp_path)
     assert len(ended.errors) == 1, ended.errors
     assert ended.errors[0].startswith("fastserver: cannot listen on ")

@@ -29,7 +29,7 @@ def talk(server: ServerProcess) -> None:
 
 
 def test_file(serve: Serve, tmp_path: Path) -> None:
-    """It is there for its owner alone while the server runs, and gone after."""
+    """The file is there for its owner alone while the server runs, and gone after."""
     path = tmp_path / "feed.sock"
     server = serve("--unix", str(path))
     assert f"listening on unix:{path}, mode lines\n" in server.log
@@ -76,7 +76,7 @@ def test_other_file_is_not_touched(tmp_path: Path, content: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["missing/feed.sock", "x" * 200])
 def test_path_that_cannot_be(tmp_path: Path, name: str) -> None:
-    """One line that names the path; exit code 1."""
+    """The command writes one line that names the path; exit code 1."""
     path = tmp_path / name
     ended = attempt("--unix", str(path), folder=tmp_path)
     assert ended.code == 1

@@ -124,7 +124,7 @@ def row(setting: Setting) -> str:
 
 
 def test_tables_of_the_manual_are_made_of_the_settings() -> None:
-    """One for each group, under a heading of its name, in the order of the help."""
+    """The manual has a table for each group, under a heading of its name, in the order of the help."""
     manual = Path(__file__).parents[2] / "fastserver/config/README.md"
     if not manual.exists():
         pytest.skip("no manual beside the tests: they run away from the checkout")

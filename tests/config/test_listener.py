@@ -1,4 +1,4 @@
-"""What `--listen` URLs say, and what is wrong with those that say nothing."""
+"""`--listen` URLs, and what is wrong with those that name no listener."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ def test_the_bus_passes_events_on_as_they_came(example: Start, connect: Connect)
 
 
 def test_what_the_bus_does_not_understand(example: Start) -> None:
-    """It says so, and goes on listening."""
+    """The client says so, and goes on listening."""
     hostile = [
         b"\xc0",
         b"\x90",
@@ -101,7 +101,7 @@ def test_the_bus_from_node(example: Start, start_program: StartProgram) -> None:
 
 
 def test_node_says_what_is_wrong(start_program: StartProgram) -> None:
-    """One line, not a trace, where nobody listens."""
+    """The client writes one line, not a trace, where nobody listens."""
     variables = {**os.environ, "NODE_PATH": required_node_package("@msgpack/msgpack")}
     with socket.socket() as bound:  # bound, but it does not listen
         bound.bind(("127.0.0.1", 0))

@@ -15,7 +15,7 @@ def test_commands(example: Start, connect: Connect) -> None:
 
 
 def test_waiting_holds_up_nobody_else(example: Start, connect: Connect) -> None:
-    """Who waits has its replies in the order of its requests; others are answered meanwhile."""
+    """A client has its replies in the order of its requests; others are answered meanwhile."""
     port = example("commands")
     waiting, also_waiting, other = connect(port), connect(port), connect(port)
     says(waiting, "PING", "WAIT dinner", "PING")

@@ -70,6 +70,24 @@ def test_several_of_whom_some_are_behind_are_left_out() -> None:
         assert figures.pending_messages == figures.dropped_messages == 0
 
 
+def test_broadcasts_to_peers_of_another_framing_alone_share_a_view_as_long_as_there_are_any() -> None:
+    simulation = Simulation(log_messages=0)
+    room = simulation.server.channel("room")
+    peer, transport = simulation.connect(mode="msgpack-stream")
+    peer.join(room)
+    for text in (b"one", b"two"):
+        room.broadcast(text)
+        simulation.loop.tick()
+    assert bytes(transport.sent) == b"\xa3one\xa3two"
+    assert [(view.framing.name, view.messages) for view in room.views] == [("msgpack-stream", 2), ("lines", 2)]
+    peer.leave(room)
+    simulation.server.everyone.broadcast(b"")  # the tick knows the channel that was last
+    simulation.loop.tick()
+    assert room.views == []
+    del room
+    assert "room" not in simulation.server.channels
+
+
 def test_some_are_sent_to_by_id() -> None:
     simulation = Simulation()
     peers, transports = several(simulation, 4)

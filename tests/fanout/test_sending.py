@@ -36,7 +36,7 @@ class Hearer:
         self.transport: Any = SimpleNamespace(is_closing=lambda: closing)
 
     def heard(self) -> bytes:
-        """What has come since it was last asked."""
+        """The bytes that have come since it was last asked."""
         heard = bytearray()
         try:
             while data := self.theirs.recv(65536):

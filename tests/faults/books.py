@@ -26,7 +26,7 @@ COUNTERS = (
 
 
 def check_balance(counts: Counts, over: bool = False) -> None:
-    """What was offered is delivered, dropped or pending; nothing is pending once it is `over`."""
+    """All that was offered is delivered, dropped or pending; nothing is pending once it is `over`."""
     assert all(counts[name] >= 0 for name in COUNTERS), counts
     for out, offered, pending, dropped in (
         ("messages_out", "offered_messages", "pending_messages", "dropped_messages"),
@@ -66,13 +66,13 @@ def check_witnesses(witnesses: Witnesses, peers: Iterable[Counts], heard: int) -
 
 
 def bookkeeper(books: Path, descriptors: int = 0) -> tuple[str, ...]:
-    """What runs the command so that its books are in a file at its end; with so few descriptors, unless 0."""
+    """A wrapper that has the command write its books to a file at its end; with so few descriptors, unless 0."""
     limit = ("sh", "-c", f'ulimit -n {descriptors} && exec "$0" "$@"') if descriptors else ()
     return (*limit, sys.executable, str(Path(__file__).with_name("bookkeeper.py")), str(books))
 
 
 def check_books(books: Path, witnesses: Witnesses) -> list[Counts]:
-    """What a server has written there is what the witnesses saw, and balances; gives the figures of each peer."""
+    """The books that a server has written agree with the witnesses, and balance; gives the figures of each peer."""
     *peers, totals = [json.loads(line) for line in books.read_text().splitlines()]
     check_totals(totals, peers)
     check_witnesses(witnesses, peers, totals["messages_in"])

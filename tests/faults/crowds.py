@@ -70,7 +70,7 @@ async def takes_all_descriptors(target: Target) -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def crowd(target: Target, members: int) -> AsyncIterator[None]:
-    """A process that has connected that many times, and reads what they hear. It is killed in the end."""
+    """A process that has connected that many times, and reads what they hear. The process is killed in the end."""
     assert not isinstance(target.address, str)
     host, port = target.address
     script = Path(__file__).with_name("crowd.py")

@@ -51,16 +51,16 @@ Course = Callable[[Target], AbstractAsyncContextManager[None]]
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault. Its peers end for one of the reasons `ends`, some within the block; if there are none, they stay."""
+    """A fault. Its peers end for one of the reasons `ends`, some within the block; if there are none, they stay."""
 
     name: str
     course: Course
     ends: tuple[str, ...]
     modes: tuple[str, ...]
     many: bool
-    """It brings thousands of peers."""
+    """The fault brings thousands of peers."""
     needs: str
-    """It is one only where this field of `Target` is known."""
+    """The fault is one only where this field of `Target` is known."""
     limits: Mapping[str, Any]
     """The settings by which the server protects the others from it, if these are not the usual ones."""
 

@@ -84,7 +84,7 @@ async def sends_a_map_whose_keys_collide(target: Target) -> AsyncIterator[None]:
 
 @fault("reset", "frame_error", "eof", modes=ALL)
 async def sends_random_bytes(target: Target) -> AsyncIterator[None]:
-    """Sends random bytes. What happens to be a message in them is one."""
+    """Sends random bytes, in which there may happen to be messages."""
 
     async def send() -> None:
         culprit = await Culprit.connect(target)

@@ -11,7 +11,7 @@ from faults.fault import Culprit, Target, fault, renewed
 
 @fault("slow_consumer")
 async def stops_reading(target: Target) -> AsyncIterator[None]:
-    """Reads nothing. It does not know when it is cut off: the end of its stream lies behind what it has not read."""
+    """Reads nothing, and does not know when it is cut off: the end of its stream lies behind what it has not read."""
     stuck = await Culprit.connect(target, small=True)
     yield
     stuck.close()

@@ -36,7 +36,7 @@ def options(fault: Fault) -> list[str]:
 async def go_through(
     fault: Fault, target: Target, process: subprocess.Popen[bytes], end: int, log: Callable[[], bytes] | None
 ) -> Witnesses:
-    """Witnesses of a fault, up to the end of the server, which `end` signals. What it logs is not known if it is not
+    """Witnesses of a fault, up to the end of the server, which `end` signals. The log is not known if it is not
     read.
     """
 

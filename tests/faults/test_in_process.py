@@ -122,7 +122,7 @@ def test_policy(fault: Fault, policy: str) -> None:
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("mode", list(FRAMINGS))
 def test_witness_that_is_late(mode: str, policy: str) -> None:
-    """One that stops reading, falls behind within its limit and then reads on gets everything too."""
+    """A peer that stops reading, falls behind within its limit and then reads on gets everything too."""
     run(be_late(mode, policy), uvloop.run)
 
 

@@ -1,4 +1,4 @@
-"""What thousands of peers that came and went leave behind: nothing."""
+"""Thousands of peers that came and went leave nothing behind."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MARGIN = 2 << 20
 
 
 class Held(NamedTuple):
-    """What a server holds."""
+    """Numbers of the things that a server holds."""
 
     descriptors: int
     memory: int

@@ -10,7 +10,7 @@ import msgpack
 
 
 class Stream(Protocol):
-    """What one peer receives."""
+    """The bytes that one peer receives."""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The payloads of the messages that `data` completes."""

@@ -1,7 +1,7 @@
 """Witnesses: healthy peers that exchange numbered messages while something goes wrong with others.
 
 Each sender is ahead of the slowest of them by a few messages at most, so that on a machine however slow none of them
-comes near its limit. What a witness gets is checked as it comes: every message of every sender, whole and in order.
+comes near its limit. Messages are checked as they come: every one of every sender, whole and in order.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SPAN: Final = 1 << 40
 
 
 class Load:
-    """What each sender sends: up to `together` messages in one write, of up to `size` bytes, no more than `ahead`
+    """The load of each sender: up to `together` messages in one write, of up to `size` bytes, no more than `ahead`
     writes ahead of the slowest, and the next write not before `rest` seconds are over.
     """
 
@@ -34,7 +34,7 @@ class Load:
         self.rest = rest
 
     def payload(self, sender: int, number: int) -> bytes:
-        """That message of a sender."""
+        """The message of that number."""
         return b"witness %d message %d %s" % (sender, number, FILLER[: number * 997 % self.size])
 
 
@@ -43,7 +43,7 @@ LIGHT: Final = Load(together=1, size=40, ahead=1, rest=1.0)
 
 
 class Witness(asyncio.Protocol):
-    """One of them. A sender has a number of 0 or more, those that only listen have less."""
+    """A witness. Senders have numbers of 0 or more; a witness that only listens has less."""
 
     transport: Any = None
 
@@ -56,7 +56,7 @@ class Witness(asyncio.Protocol):
         """Messages it got, those of others than witnesses too."""
         self.bytes = 0
         self.order: list[int] = []
-        """One number for each message it got, in order: below 0 for those of witnesses."""
+        """A number for each message it got, in order: below 0 for messages of witnesses."""
         self.gap = 0.0
         """The longest it got nothing, seconds."""
         self.reading = True

@@ -199,7 +199,7 @@ def test_a_peer_s_skipped_messages_are_counted_and_logged(mode: str, caplog: pyt
     assert "0 messages dropped, 3 skipped" in caplog.text
     assert simulation.server.peers.closed[-1].skipped_messages == 3
     assert simulation.server.peers.totals().skipped_messages == 3
-    assert not simulation.server.peers.skipped
+    assert not simulation.server.peers.losses.skipped
 
 
 def test_skipped_messages_before_one_that_closes_are_counted() -> None:

@@ -169,7 +169,7 @@ def test_a_handler_that_swallows_its_cancellation_does_not_hold_up_the_stop(run:
             writer.write(b"go\n")
             await begun.wait()
             await made.stop()
-            assert made._drain.over
+            assert made.drain.over
             end.set()
 
     run(main())
@@ -320,7 +320,7 @@ def test_what_ends_a_program_ends_it_in_order(
     assert caught.value.args == error.args
     assert bytes(seen) == b"end"
     assert not made.peers
-    assert made._drain.over
+    assert made.drain.over
 
 
 @pytest.mark.parametrize("kind", ["plain", "async"])

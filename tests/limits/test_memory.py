@@ -1,4 +1,4 @@
-"""What is held for all peers, and who is closed when it is too much."""
+"""Memory that is held for all peers, and which are closed when it is too much."""
 
 from __future__ import annotations
 

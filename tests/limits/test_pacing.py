@@ -13,8 +13,8 @@ from support.simulation import Simulation, Transport
 
 from fastserver import CloseReason, Message
 from fastserver.fanout.pause import Pause
-from fastserver.limits.pacing import TRICKLE_INTERVAL
 from fastserver.limits.readers import STUCK
+from fastserver.limits.trickle import TRICKLE_INTERVAL
 from fastserver.peers.peer import Peer
 
 LIMIT = 1024 * 1024
@@ -104,7 +104,7 @@ def test_many_senders_in_one_poll_do_no_more_than_one() -> None:
 
 
 def test_senders_of_which_nothing_is_held_are_read_again_in_turn_and_not_all_at_once() -> None:
-    """What is held takes memory, so it is not fetched before it can be passed on."""
+    """Held messages take memory, so they are not read before they can be passed on."""
     simulation, first, (_slow, reading) = begin()
     senders = [first, *[simulation.connect() for _ in range(19)]]
     for sender in senders:
@@ -219,7 +219,7 @@ def test_one_that_takes_little_is_waited_for_until_its_budget_is_spent_and_then_
     assert "peer 2 127.0.0.1:40002 is " in caplog.messages[0]
     assert "slowed the others for 3 s in a minute" in caplog.messages[0]
     assert slow.reason is CloseReason.SLOW_CONSUMER
-    # Who comes again has a new budget if what counts is the connection, and none where addresses count.
+    # A peer that comes again has a new budget if connections count, and none where addresses count.
     again, rereading = simulation.connect(room=0)
     flood(simulation, sender)
     rereading.give_room(1)
@@ -425,7 +425,7 @@ def test_handlers_that_say_more_than_they_hear_are_held_too() -> None:
 
 
 def test_no_work_is_done_for_peers_that_rest() -> None:
-    """What a read costs while many are behind does not depend on how many these are."""
+    """The cost of a read while many are behind does not depend on how many these are."""
     looks = []
     for readers in 10, 1000:
         simulation, sender, _ = begin()

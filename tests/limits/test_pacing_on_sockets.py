@@ -61,7 +61,7 @@ def read(sock: socket.socket, size: int, rate: float, piece: int = 65536) -> byt
 
 
 def lines(name: int, size: int) -> bytes:
-    """That many bytes of numbered lines, in which `name` stands."""
+    """Numbered lines of so many bytes, in which `name` stands."""
     return b"".join([b"%06d %092d\n" % (name, number) for number in range(size // 100)])
 
 

@@ -1,4 +1,4 @@
-"""What becomes of a peer that is further behind than its limit."""
+"""Policies: a peer that is further behind than its limit is closed, or misses messages."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ NUMBER: Final = 1_000_000
 
 
 class Kernel:
-    """What it knows of one connection, in a simulation of which the limit is 10 s."""
+    """One connection and what the kernel says of it, in a simulation of which the limit is 10 s."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **settings: object) -> None:
         self.simulation = Simulation(**{"tcp_user_timeout": 10.0, "message_timeout": None} | settings)
@@ -49,7 +49,7 @@ class Kernel:
         self.retransmissions = self.probes = 0
 
     def outlast(self, seconds: float) -> Peer:
-        """That much time passes, and the peer is there."""
+        """So much time passes, and the peer is there."""
         self.simulation.loop.advance(seconds)
         assert self.peer.reason is None
         return self.peer

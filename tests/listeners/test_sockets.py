@@ -51,7 +51,7 @@ def test_stale_socket_file_is_replaced_and_a_live_one_is_not(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("stale", [False, True])
 def test_two_at_once_do_not_both_listen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stale: bool) -> None:
-    """One that starts while another has its file but does not listen yet must not take that for a stale one."""
+    """A server that starts while another has its file but does not listen yet must not take that for a stale one."""
     path = str(tmp_path / "feed.sock")
     if stale:
         listen_unix(path).close()

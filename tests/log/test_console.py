@@ -120,7 +120,7 @@ def test_no_line_can_be_forged(name: str, form: str, tmp_path: Path) -> None:
 
 
 class Disk:
-    """What takes so many bytes and then no more, until there is `room` again."""
+    """A file that takes so many bytes and then no more, until there is `room` again."""
 
     def __init__(self, room: int) -> None:
         self.room = room
@@ -159,7 +159,7 @@ def test_a_full_disk(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_record_that_cannot_be_shown(tmp_path: Path) -> None:
-    """One line says so, and the log goes on."""
+    """The log says so in one line, and goes on."""
     path = tmp_path / "log"
     with path.open("wb") as file, logging_to_console("info", "text", file.fileno()):
         logger.info("two of %s %s", "one")

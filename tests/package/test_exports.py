@@ -1,4 +1,4 @@
-"""What `import fastserver` gives: these names, documented, and nothing that only some users need."""
+"""`import fastserver` gives these names, documented, and nothing that only some users need."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ IMPORTED = """
 import json, sys
 before = set(sys.modules)
 import fastserver
-# Those that were found: Cython makes some of its own without looking for them.
+# Names that were found: Cython makes some of its own without looking for them.
 found = {name for name in set(sys.modules) - before if getattr(sys.modules[name], "__spec__", None)}
 clients = found & {"fastserver.client.client", "fastserver.client.blocking", "fastserver.client.connection"}
 print(json.dumps(sorted(clients | {name.partition(".")[0] for name in found} - sys.stdlib_module_names)))

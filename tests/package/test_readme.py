@@ -167,7 +167,7 @@ def test_service_has_settings_that_exist() -> None:
 
 
 def parse(name: str, arguments: list[str]) -> dict[str, str]:
-    """What a subcommand, or the command itself, is given."""
+    """The settings of a subcommand, or of the command itself."""
     group = command()
     parsed = group if name == "" else group.get_command(click.Context(group), name)
     assert parsed is not None

@@ -22,7 +22,7 @@ if not FIRST.exists():
     pytest.skip("there are no READMEs here", allow_module_level=True)
 
 SNIPPETS = ["def shout", "def enter", "to_thread", "reconnect=True", "BlockingClient("]
-"""What is in one of the Python blocks only: each block is the snippet of a test below."""
+"""Text that is in one of the Python blocks only: each block is the snippet of a test below."""
 
 PROGRAM = """
 import asyncio
@@ -149,7 +149,7 @@ def test_channels(start_program: StartProgram) -> None:
 
 
 def test_embedded(start_program: StartProgram) -> None:
-    """What is typed goes to everyone; the end of the input ends the server."""
+    """Typed lines go to everyone; the end of the input ends the server."""
     server = start(start_program, "to_thread")
     address = "127.0.0.1", int(server.output.wait_for(r"^listening on \S+:(\d+)$")[1])
     one, other = Connection(address), Connection(address)
@@ -167,7 +167,7 @@ def test_embedded(start_program: StartProgram) -> None:
 
 
 def test_client(start_program: StartProgram, serve: Serve) -> None:
-    """It prints what it hears, from a later server too."""
+    """The program prints what it receives, from a later server too."""
     server = serve()
     other = server.connect()
     client = start(start_program, "reconnect=True", server.port)
@@ -182,7 +182,7 @@ def test_client(start_program: StartProgram, serve: Serve) -> None:
 
 
 def test_blocking_client(start_program: StartProgram, serve: Serve) -> None:
-    """It sends a value, prints those that it receives, and ends with the server."""
+    """The program sends a value, prints those that it receives, and ends with the server."""
     server = serve("--mode", "msgpack")
     client = start(start_program, "BlockingClient(", server.port)
     server.wait_for_peers(1)

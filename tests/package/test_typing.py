@@ -1,4 +1,4 @@
-"""What type checkers say to the users of the library: nothing to code that is right, something to each mistake."""
+"""Type checkers say nothing to users of the library whose code is right, and something to each mistake."""
 
 from __future__ import annotations
 

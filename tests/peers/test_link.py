@@ -261,7 +261,7 @@ def test_a_message_that_is_cut_ends_in_a_reset_and_the_kernel_forgets_it(run_tcp
 
 
 def lingering(scene: Scene) -> list[str]:
-    """What the kernel still has to send on the server's side of the connection that has left (see proc(5))."""
+    """The queues in which the kernel still has something to send to the peer that has left (see proc(5))."""
     ours, theirs = [f":{int(address.rpartition(':')[2]):04X}" for address in (scene.address, scene.left[0].address)]
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     left = [row[4] for row in rows if row[1].endswith(ours) and row[2].endswith(theirs)]

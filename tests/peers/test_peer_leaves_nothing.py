@@ -1,4 +1,4 @@
-"""What one peer leaves behind: nothing that another sees, and nothing that the garbage collector has to find."""
+"""A peer leaves nothing behind that another sees, and nothing that the garbage collector has to find."""
 
 from __future__ import annotations
 

@@ -54,14 +54,3 @@ def test_totals_cover_those_that_left() -> None:
     simulation.loop.tick()
     totals = simulation.server.peers.totals()
     assert (totals.messages_in, totals.messages_out, totals.bytes_in) == (2, 2, 4)
-
-
-def test_furthest_behind_first() -> None:
-    simulation = Simulation()
-    sender, _ = simulation.connect()
-    for room in (10, 0, 1000, 5):
-        simulation.connect(room)
-    sender.data_received(b"x" * 99 + b"\n")
-    simulation.loop.tick()
-    behind = simulation.server.peers.furthest_behind(2)
-    assert [(one.id, one.pending_bytes, one.pending_messages) for one in behind] == [(3, 100, 1), (5, 95, 1)]

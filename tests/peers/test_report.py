@@ -44,3 +44,19 @@ def test_report_of_few_is_written_at_once(caplog: pytest.LogCaptureFixture) -> N
     with caplog.at_level(logging.INFO, "fastserver"):
         simulation.server.report()
     assert "report: 1 peers connected" in caplog.text
+
+
+def test_the_furthest_behind_come_first(caplog: pytest.LogCaptureFixture) -> None:
+    simulation = Simulation(log_messages=0)
+    sender, _ = simulation.connect()
+    for room in (10, 0, 1000, 5):
+        simulation.connect(room)
+    sender.data_received(b"x" * 99 + b"\n")
+    simulation.loop.tick()
+    with caplog.at_level(logging.INFO, "fastserver"):
+        simulation.server.report()
+    lines = [record.getMessage() for record in caplog.records if "report: peer" in record.getMessage()]
+    assert [line.split(" ")[2] for line in lines] == ["3", "5", "2"]
+    assert [line.partition(": ")[2].partition(": ")[2] for line in lines] == [
+        f"1 messages ({size} bytes) pending, 0 out, 0 dropped" for size in (100, 95, 90)
+    ]

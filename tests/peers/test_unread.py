@@ -172,7 +172,7 @@ def test_coming_again_brings_no_more_than_staying(run: Run, end: Callable[[socke
 
 
 def test_peer_that_is_over_its_rate(run: Run, tmp_path: Path) -> None:
-    """What it sent before it closed is passed on, though its rate would have it wait for hours."""
+    """Messages that it sent before it closed are passed on, though its rate would have them wait for hours."""
 
     async def main() -> None:
         path = str(tmp_path / "s")
@@ -215,7 +215,7 @@ def test_many_are_asked_about_some_at_a_time(run: Run, monkeypatch: pytest.Monke
 
 
 def test_living_peers_stay(run: Run) -> None:
-    """Those that are not read, or ended their stream, and are there."""
+    """Peers that are not read, or ended their stream, and are there."""
 
     async def main() -> None:
         async with Server(config(half_close_timeout=3600.0, max_messages_per_second=1)) as server:

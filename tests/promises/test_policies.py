@@ -19,7 +19,7 @@ from support.socketpairs import NETWORKS
 
 from fastserver.config.slowconsumers import POLICIES
 from fastserver.errors import CloseReason
-from fastserver.limits.pacing import TRICKLE_INTERVAL
+from fastserver.limits.trickle import TRICKLE_INTERVAL
 from fastserver.peers.peer import Peer
 
 LIMIT = 64 * 1024

@@ -19,7 +19,7 @@ from support.deadline import DEADLINE
 
 
 class Output:
-    """What came out of a pipe so far. A thread reads it, so that the writer is never held up.
+    """The bytes that came out of a pipe so far. A thread reads them, so that the writer is never held up.
 
     A wait sees only what no earlier `wait_for` has gone past, unless it says otherwise.
     """

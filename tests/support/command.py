@@ -16,7 +16,7 @@ from fastserver.cli import main
 COMMAND = [sys.executable, "-m", "fastserver"]
 
 PURE = "no compiled splitters"
-"""What the one line says that a server without compiled splitters writes more than others."""
+"""Text of the one line that a server without compiled splitters writes more than others."""
 
 
 def environment(**more: str) -> dict[str, str]:

@@ -54,7 +54,7 @@ class Relay:
 
 
 async def measure(server: Callable[[Reader, Writer], object], plan: Callable[[str], Plan]) -> Result:
-    """What `run` says of `server`; `plan` is given its address."""
+    """The result of `run` with `server`; `plan` is given its address."""
     async with small_server(server) as address:  # type: ignore[arg-type]
         return await asyncio.to_thread(run, plan(address))
 

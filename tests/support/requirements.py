@@ -1,4 +1,4 @@
-"""What a test needs and may be missing. Without it the test is skipped; in CI it fails: there it must run."""
+"""Requirements of tests that may be missing. Without them the test is skipped; in CI it fails: there it must run."""
 
 from __future__ import annotations
 

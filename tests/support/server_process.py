@@ -40,7 +40,7 @@ class ServerProcess(ChildProcess):
         return self.address[1]
 
     def connect(self, receive_buffer: int | None = None) -> Connection:
-        """A connection that the server has let in. It is closed with the server at the latest."""
+        """A connection that the server has let in. The connection is closed with the server at the latest."""
         connection = Connection(self.address, receive_buffer)
         self.connections.append(connection)
         if isinstance(self.address, tuple):

@@ -15,7 +15,7 @@ from fastserver.peers.peer import Peer
 
 
 class Timer:
-    """What `call_later` gives back."""
+    """A timer, as `call_later` gives it back."""
 
     def __init__(self) -> None:
         self.cancelled = False
@@ -38,6 +38,9 @@ class Loop:
 
     def call_soon(self, call: Callable[..., object], *arguments: Any) -> None:
         self._soon.append((call, arguments))
+
+    def call_soon_threadsafe(self, call: Callable[..., object], *arguments: Any) -> None:
+        self.call_soon(call, *arguments)
 
     def call_later(self, delay: float, call: Callable[..., object], *arguments: Any) -> Timer:
         timer = Timer()
@@ -214,7 +217,7 @@ class Simulation:
         self, room: int = 1 << 40, role: Role = Role.BOTH, host: str = "127.0.0.1", mode: str | None = None
     ) -> tuple[Peer, Transport]:
         """A new peer and its connection, whose kernel takes `room` bytes."""
-        peer = self.server.accept(Listener(mode or self.server.config.mode, role=role))
+        peer = self.server.reception.accept(Listener(mode or self.server.config.mode, role=role))
         transport = self.make_transport(peer, room)
         transport.host = host
         peer.connection_made(cast(asyncio.Transport, transport))

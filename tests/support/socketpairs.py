@@ -87,7 +87,7 @@ class SocketTransport(Transport):
 
     @sent.setter
     def sent(self, _: bytearray) -> None:
-        """It is never set."""
+        """The option is never set."""
 
     def write(self, data: bytes) -> None:
         raise AssertionError("a transport that has a socket only reads")

@@ -45,7 +45,7 @@ Fault = tuple[str, int, int | None]
 
 
 class Outcome(NamedTuple):
-    """What a stream came to: frames, how many, the first refusal, the bytes fed when it was raised; how many messages
+    """The outcome of a stream: frames, how many, the first refusal, the bytes fed when it was raised; how many messages
     were skipped, and what was wrong with the first.
     """
 
@@ -98,7 +98,7 @@ def every_cut(stream: bytes) -> Iterable[list[bytes]]:
 
 
 def check_every_cut(make: Callable[[int], Any], limit: int, stream: bytes) -> Outcome:
-    """What the stream comes to, the same for every cut; refused by the feed of the byte that shows it."""
+    """The outcome of the stream, the same for every cut; refused by the feed of the byte that shows it."""
     bytewise = outcome(make, limit, [stream[at : at + 1] for at in range(len(stream))])
     for pieces in every_cut(stream):
         found = outcome(make, limit, pieces)

@@ -1,0 +1,33 @@
+"""The reception: makes the peer of each connection that a listener accepts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastserver.framing import FRAMINGS
+from fastserver.framing.discard import DISCARD
+from fastserver.peers.peer import Peer
+
+if TYPE_CHECKING:
+    from fastserver.config.config import Config
+    from fastserver.config.listener import Listener
+    from fastserver.fanout.channel import Channel
+    from fastserver.peers.hub import Hub
+
+
+class Reception:
+    """Makes peers as `config` says. They belong to the channel `everyone`."""
+
+    def __init__(self, config: Config, hub: Hub[Peer], everyone: Channel[Peer]) -> None:
+        self._config = config
+        self._hub = hub
+        self._everyone = everyone
+
+    def accept(self, listener: Listener) -> Peer:
+        """A peer for the next connection to `listener`."""
+        framing, config = FRAMINGS[listener.mode], self._config
+        splitter = framing.splitter(config.max_message, config.invalid_text) if listener.role.sends else DISCARD
+        peer = Peer(self._hub, self._everyone.view(framing), splitter, listener.role)
+        if listener.path is not None:
+            peer.address = f"unix:{listener.path}"
+        return peer
