@@ -9,7 +9,7 @@ from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
 from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memchr, memcpy
+from libc.string cimport memchr, memcpy, memmove
 
 from collections.abc import Sequence
 from types import GenericAlias
@@ -18,12 +18,13 @@ import msgpack
 
 from fastserver.errors import FrameError
 from fastserver.framing import refusals
-from fastserver.framing.arguments import invalid, limit, octets
+from fastserver.framing.arguments import invalid, limit, octets, skips
 from fastserver.framing.maps import SMALL
 from fastserver.framing.msgpackcodec import MSGPACK
 from fastserver.framing.scan import HEADS, NANOSECONDS
 
 include "buffer.pyx"
+include "splitter.pyx"
 include "message.pyx"
 include "messages.pyx"
 include "lines.pyx"

@@ -42,123 +42,75 @@ cdef class LinesForm(Form):
 cdef Form lines_form = LinesForm()
 
 
+cdef bytes with_crlf(bytes lines):
+    """`lines` with CR LF at their ends."""
+    cdef const char* line = PyBytes_AS_STRING(lines)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(lines)
+    cdef const char* end = line + size
+    cdef const char* lf
+    cdef Py_ssize_t bare = 0
+    cdef bytes made
+    cdef char* out
+    while line < end:
+        lf = <const char*>memchr(line, LF, end - line)
+        bare += lf == line or lf[-1] != CR
+        line = lf + 1
+    if bare == 0:
+        return lines
+    made = PyBytes_FromStringAndSize(NULL, size + bare)
+    out = PyBytes_AS_STRING(made)
+    line = PyBytes_AS_STRING(lines)
+    while line < end:
+        lf = <const char*>memchr(line, LF, end - line)
+        memcpy(out, line, lf - line)
+        out += lf - line
+        if lf == line or lf[-1] != CR:
+            out[0] = CR
+            out += 1
+        out[0] = LF
+        out += 1
+        line = lf + 1
+    return made
+
+
 @cython.final
+@cython.no_gc
 @cython.auto_pickle(False)
-cdef class LinesSplitter:
-    """Cuts a byte stream into lines of at most `max_message` bytes, line end not counted."""
+cdef class LinesSplitter(Splitter):
+    """Cuts a byte stream into lines of at most `max_message` bytes, line end not counted. With `eol="crlf"` all get
+    CR LF at their ends.
+    """
 
-    cdef readonly Py_ssize_t count
-    cdef uint64_t limit
-    cdef uint64_t offset  # of the first byte held, in the stream
-    cdef Buffer buffer
-    cdef bint dead
-    cdef bint lost  # the bytes fed last were, for want of memory: nothing can follow them
-
-    def __cinit__(self, max_message, invalid_text="close"):
+    def __cinit__(self, max_message, invalid_text="close", oversize="close", eol="lf"):
         self.limit = limit(max_message)
         invalid(invalid_text)  # checked alone: lines may hold any bytes
-
-    def __dealloc__(self):
-        buffer_clear(&self.buffer)
-
-    @property
-    def skipped(self) -> int:
-        """Number of messages left out: no line ever is."""
-        return 0
-
-    @property
-    def fault(self) -> None:
-        """The reason why the first of those was left out."""
-        return None
-
-    @property
-    def held(self) -> int:
-        """Bytes kept of the line that has not ended."""
-        return self.buffer.size
+        self.skips = skips(oversize)
+        self.variant = eol == "crlf"
 
     def feed(self, data, /) -> bytes:
         """Takes the next bytes of the stream, gives every line they end; FrameError at one too long."""
         cdef Input chunk
-        self.count = 0
-        if self.dead:
-            raise self.refusal(b"", 0)
-        if self.lost:
-            raise MemoryError
+        begin_lines(self)
         open_input(data, &chunk)
-        self.lost = True
+        self.state = LOST
         try:
-            frames = self.split(data, chunk.bytes, chunk.size)
+            frames = split_lines(self, data, chunk.bytes, chunk.size)
         finally:
             close_input(&chunk)
-        self.lost = False
+        self.state = ALIVE
         return frames
-
-    cdef bytes split(self, object data, const uint8_t* chunk, uint64_t size):
-        cdef uint64_t start = 0
-        cdef uint64_t before = self.buffer.size  # bytes of the line at `start` that came before `chunk`
-        cdef uint64_t end
-        cdef Py_ssize_t count = 0
-        cdef const uint8_t* found
-        cdef bint fits = True
-        cdef bytes frames = b""
-        cdef bint harmless = before + size <= self.limit
-        if harmless:
-            # No line in `chunk` can be over the limit, so the end of the last one and their number are all we need.
-            start = size
-            while start and chunk[start - 1] != LF:
-                start -= 1
-            count = count_byte(chunk, start, LF)
-        while start < size and not harmless:
-            found = <const uint8_t*>memchr(chunk + start, LF, size - start)
-            end = size if found == NULL else found - chunk
-            if before + end - start > self.limit and not self.fits(chunk, start, end, before):
-                fits = False
-                break
-            if found == NULL:
-                break
-            start = end + 1
-            before = 0
-            count += 1
-        if count:
-            if self.buffer.size or start < size or not PyBytes_CheckExact(data):
-                frames = joined(self.buffer.bytes, self.buffer.size, chunk, start)
-            else:
-                frames = <bytes>data
-            self.offset += self.buffer.size + start
-            buffer_clear(&self.buffer)
-        if not fits:
-            self.dead = True
-            buffer_clear(&self.buffer)
-            raise self.refusal(frames, count)
-        if start < size:
-            buffer_append(&self.buffer, chunk + start, size - start, self.limit + 1)
-        self.count = count
-        return frames
-
-    cdef bint fits(self, const uint8_t* chunk, uint64_t start, uint64_t end, uint64_t before) noexcept:
-        # One byte over the limit is a CR that an LF follows, or must still follow.
-        if before + end - start != self.limit + 1:
-            return False
-        return (chunk[end - 1] if end > start else self.buffer.bytes[before - 1]) == CR
-
-    cdef refusal(self, bytes frames, Py_ssize_t count):
-        return FrameError(refusals.LINE, self.offset, self.limit, frames, count)
 
     def finish(self) -> bytes:
-        """Tells the end of the stream: gives the line that had not ended, LF added, or b"" if there is none."""
+        """Tells the end of the stream: gives the line that had not ended, with an end, or b"" if there is none."""
         cdef uint8_t end = LF
-        self.count = 0
-        if self.dead:
-            raise self.refusal(b"", 0)
-        if self.lost:
-            raise MemoryError
+        begin_lines(self)
         if not self.buffer.size:
             return b""
         line = joined(self.buffer.bytes, self.buffer.size, &end, 1)
         self.offset += self.buffer.size
         buffer_clear(&self.buffer)
         self.count = 1
-        return line
+        return with_crlf(line) if self.variant else line
 
     def messages(self, bytes frames not None, object peer, Py_ssize_t most=-1, Py_ssize_t start=0) -> Messages:
         """A message per line of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
@@ -179,13 +131,106 @@ cdef class LinesSplitter:
         return found
 
     def frame(self, payload, /) -> bytes:
-        """`payload` as a line, LF added; ValueError if it holds an LF, ends with CR or is over the limit."""
+        """`payload` as a line, its end added; ValueError if it holds an LF, is over the limit, or ends with CR where
+        ends are LF.
+        """
         cdef bytes line = octets(payload)
         if <uint64_t>len(line) > self.limit:
             raise ValueError(f"payload of {len(line)} bytes (limit {self.limit})")
         at = line.find(b"\n")
         if at >= 0:
             raise ValueError(f"payload with a line feed at offset {at}")
+        if self.variant:
+            return line + b"\r\n"
         if line.endswith(b"\r"):
             raise ValueError(f"payload that ends with a carriage return at offset {len(line) - 1}")
         return line + b"\n"
+
+
+cdef inline int begin_lines(LinesSplitter self) except -1:
+    forget_last(self)
+    if self.state == DEAD:
+        raise FrameError(refusals.LINE, self.offset, self.limit)
+    if self.state == LOST:
+        raise MemoryError
+    return 0
+
+
+cdef bytes split_lines(LinesSplitter self, object data, const uint8_t* chunk, uint64_t size):
+    cdef uint64_t start = 0
+    cdef uint64_t keep = 0  # where in `chunk` the lines begin that come behind what was skipped last
+    cdef uint64_t before = self.buffer.size  # bytes of the line at `start` that came before `chunk`
+    cdef uint64_t base = self.offset + before  # of `chunk` in the stream
+    cdef uint64_t end
+    cdef Py_ssize_t count = 0
+    cdef const uint8_t* found
+    cdef bint fits = True
+    cdef bint harmless = before + size <= self.limit
+    cdef list kept = None  # the lines before what was skipped last
+    cdef bytes frames = b""
+    if self.skipping:
+        found = <const uint8_t*>memchr(chunk, LF, size)
+        if found == NULL:
+            self.offset += size
+            return b""
+        self.skipping = False
+        start = keep = found - chunk + 1
+    if harmless:
+        # No line in `chunk` can be over the limit, so the end of the last one and their number are all we need.
+        end = size
+        while end > start and chunk[end - 1] != LF:
+            end -= 1
+        count = count_byte(chunk + start, end - start, LF)
+        start = end
+    while start < size and not harmless:
+        found = <const uint8_t*>memchr(chunk + start, LF, size - start)
+        end = size if found == NULL else found - chunk
+        if before + end - start > self.limit and not line_fits(self, chunk, start, end, before):
+            fits = self.skips
+            if not fits:
+                break
+            if kept is None:
+                kept = []
+            if start > keep:
+                kept.append(joined(self.buffer.bytes, self.buffer.size, chunk + keep, start - keep))
+            note_skipped(self, FrameError(refusals.LINE, base + start - before, self.limit))
+            buffer_clear(&self.buffer)
+            self.skipping = found == NULL
+            start = keep = size if found == NULL else end + 1
+            before = 0
+            continue
+        if found == NULL:
+            break
+        start = end + 1
+        before = 0
+        count += 1
+    if start > keep:
+        if self.buffer.size or keep or start < size or not PyBytes_CheckExact(data):
+            frames = joined(self.buffer.bytes, self.buffer.size, chunk + keep, start - keep)
+        else:
+            frames = <bytes>data
+    if kept is not None:
+        kept.append(frames)
+        frames = b"".join(kept)
+    if start:
+        self.offset = base + start
+        buffer_clear(&self.buffer)
+    if self.variant and count:
+        frames = with_crlf(frames)
+    if not fits:
+        self.state = DEAD
+        buffer_clear(&self.buffer)
+        raise FrameError(refusals.LINE, self.offset, self.limit, frames, count)
+    if start < size:
+        buffer_append(&self.buffer, chunk + start, size - start, self.limit + 1)
+    self.count = count
+    return frames
+
+
+cdef bint line_fits(
+    LinesSplitter self, const uint8_t* chunk, uint64_t start, uint64_t end, uint64_t before
+) noexcept:
+    # One byte over the limit is a CR that an LF follows, or must still follow.
+    if before + end - start != self.limit + 1:
+        return False
+    return (chunk[end - 1] if end > start else self.buffer.bytes[before - 1]) == CR

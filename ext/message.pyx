@@ -6,9 +6,15 @@
 cdef class Form:
     """The form of frames whose payloads are bytes; here with nothing around them."""
 
+    cdef bint escaped  # what lies between head and tail is not the payload itself, but stands for it
+
     cdef void bounds(self, const char* frame, Py_ssize_t size, Py_ssize_t* head, Py_ssize_t* tail) noexcept:
         """Tells how many bytes of a frame, complete, are before its payload and behind it."""
         head[0] = tail[0] = 0
+
+    cdef bytes payload(self, const char* body, Py_ssize_t size):
+        """The payload that stands between head and tail, where it is not the payload itself (`escaped`)."""
+        return PyBytes_FromStringAndSize(body, size)
 
     cdef object value(self, bytes payload, object peer):
         """The value that `payload`, which `peer` sent, stands for."""
@@ -79,7 +85,11 @@ cdef class Message:
             return b""
         if self.cut is None:
             self.form.bounds(PyBytes_AS_STRING(self.frames) + self.start, self.end - self.start, &head, &tail)
-            self.cut = self.slice(head, tail)
+            if self.form.escaped:
+                head += self.start
+                self.cut = self.form.payload(PyBytes_AS_STRING(self.frames) + head, self.end - tail - head)
+            else:
+                self.cut = self.slice(head, tail)
         return self.cut
 
     cdef bytes slice(self, Py_ssize_t head, Py_ssize_t tail):

@@ -39,6 +39,31 @@ cdef class MsgpackSplitter(ObjectSplitter):
         scan_begin(scan, PREFIX, PREFIX + low, True, self.invalid)
         return DONE
 
+    cdef void begin_pass(self) noexcept:
+        self.scan.left = 1  # the length is still to be read
+        self.scan.body = 0
+
+    cdef Status pass_by(self, const uint8_t* chunk, uint64_t size, uint64_t* taken) except *:
+        cdef Scan* scan = self.scan
+        cdef uint64_t take
+        cdef uint64_t known
+        if scan.left:
+            take = min(PREFIX - self.buffer.size, size - taken[0])
+            buffer_append(&self.buffer, chunk + taken[0], take, PREFIX)
+            taken[0] += take
+            if self.buffer.size < PREFIX:
+                return MORE
+            for known in range(PREFIX):
+                scan.body = scan.body << 8 | self.buffer.bytes[known]
+            scan.left = 0
+            self.offset += PREFIX
+            buffer_clear(&self.buffer)
+        take = min(scan.body, size - taken[0])
+        scan.body -= take
+        taken[0] += take
+        self.offset += take
+        return MORE if scan.body else DONE
+
     cdef Form form(self):
         return msgpack_form
 

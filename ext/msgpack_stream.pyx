@@ -14,6 +14,38 @@ cdef class MsgpackStreamSplitter(ObjectSplitter):
         scan_begin(scan, 0, self.limit, False, self.invalid)
         return DONE
 
+    cdef void begin_pass(self) noexcept:
+        scan_past_limit(self.scan)
+
+    cdef Status pass_by(self, const uint8_t* chunk, uint64_t size, uint64_t* taken) except *:
+        cdef Scan* scan = self.scan
+        cdef Status status = MORE
+        cdef uint64_t held, took
+        while status == MORE and taken[0] < size:
+            held = self.buffer.size
+            if held:
+                buffer_append(&self.buffer, chunk + taken[0], min(size - taken[0], <uint64_t>HEAD), 2 * HEAD)
+                status = scan_run(scan, self.buffer.bytes, self.buffer.size)
+            else:
+                status = scan_run(scan, chunk + taken[0], size - taken[0])
+            if status == FAULT:
+                return FAULT
+            took = scan.at
+            self.offset += took
+            scan_shift(scan)
+            if took < held or (status == MORE and not held):
+                # What is left is the beginning of a head.
+                if held:
+                    self.buffer.size -= took
+                    memmove(self.buffer.bytes, self.buffer.bytes + took, self.buffer.size)
+                elif took < size - taken[0]:
+                    buffer_append(&self.buffer, chunk + taken[0] + took, size - taken[0] - took, HEAD)
+                taken[0] = size
+            else:
+                taken[0] += took - held
+                buffer_clear(&self.buffer)
+        return status
+
     cdef Form form(self):
         return msgpack_stream_form
 

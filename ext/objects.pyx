@@ -21,35 +21,43 @@ cdef class ObjectForm(Form):
         return MSGPACK.unpack(payload, hook)
 
 
+cdef enum:
+    HEAD = 10  # bytes at most of the head of an element, and of what of its body is looked at with it
+
+
 @cython.no_gc
 @cython.auto_pickle(False)
-cdef class ObjectSplitter:
+cdef class ObjectSplitter(Splitter):
     """Cuts a byte stream into frames that hold one msgpack object each, of at most `max_message` bytes.
 
     `invalid_text` decides about an object with text that is not UTF-8: `close` refuses it, `skip` leaves it out, and
     one with a malformed timestamp too, `pass` gives it as it is.
     """
 
-    cdef readonly Py_ssize_t count
-    cdef readonly Py_ssize_t skipped
-    cdef readonly object fault
     cdef InvalidText invalid
-    cdef uint64_t limit
-    cdef uint64_t offset  # of the first byte held, in the stream
-    cdef Buffer buffer
-    cdef Scan* scan  # of what is held, NULL if nothing is
+    cdef Scan* scan  # of what is held, or what is skipped; NULL if nothing is
     cdef tuple dead  # the refusal, once there was one: what, where, the limit
-    cdef bint lost  # the bytes fed last were, for want of memory: nothing can follow them
 
-    def __cinit__(self, max_message, invalid_text="close"):
+    def __cinit__(self, max_message, invalid_text="close", oversize="close"):
         self.limit = limit(max_message)
         self.invalid = <InvalidText><int>invalid(invalid_text)
+        self.skips = skips(oversize)
 
     def __dealloc__(self):
         self.drop()
 
     cdef Status begin(self, Scan* scan, const uint8_t* data, uint64_t size) noexcept:
         """Reads the frame's prefix and begins the scan; MORE if the prefix is incomplete."""
+        return FAULT
+
+    cdef void begin_pass(self) noexcept:
+        """Prepares the scan to `pass_by` the rest of its frame, which is over the limit."""
+
+    cdef Status pass_by(self, const uint8_t* chunk, uint64_t size, uint64_t* taken) except *:
+        """Goes on through a frame over the limit, from `chunk[taken]` on, and holds nothing but a head that is cut.
+
+        `offset` is that of the first byte that is not taken.
+        """
         return FAULT
 
     cdef Form form(self):
@@ -60,46 +68,48 @@ cdef class ObjectSplitter:
         """The largest size (bytes) that the frame can have, as far as is known."""
         return scan.end
 
-    @property
-    def held(self) -> int:
-        """Bytes kept of the frame that is not complete."""
-        return self.buffer.size
-
     def feed(self, data, /) -> bytes:
         """Takes the next bytes of the stream, gives every frame they complete; FrameError at a wrong one."""
         cdef Input chunk
-        self.forget_last()
-        if self.dead is not None:
-            raise FrameError(*self.dead)
-        if self.lost:
-            raise MemoryError
+        self.check_alive()
         open_input(data, &chunk)
-        self.lost = True
+        self.state = LOST
         try:
             frames = self.split(data, chunk.bytes, chunk.size)
         finally:
             close_input(&chunk)
-        self.lost = False
+        self.state = ALIVE
         return frames
+
+    cdef int check_alive(self) except -1:
+        forget_last(self)
+        if self.dead is not None:
+            raise FrameError(*self.dead)
+        if self.state == LOST:
+            raise MemoryError
+        return 0
 
     cdef bytes split(self, object data, const uint8_t* chunk, uint64_t size):
         cdef Scan scan
         cdef Status status = DONE
         cdef uint64_t whole = 0  # bytes of the frame that was held, once it is complete
-        cdef uint64_t first = 0  # where in `chunk` that frame ended
+        cdef uint64_t first = 0  # where in `chunk` that frame ended, or one over the limit
         cdef uint64_t at
         cdef uint64_t keep  # where in `chunk` the frames behind what was skipped last begin
         cdef list kept = None  # those before it
         cdef Py_ssize_t count = 0
         cdef bytes frames = b""
-        if self.buffer.size and size:
-            status = self.resume(chunk, size, &first)
+        if (self.buffer.size or self.skipping) and size:
+            status = self.pass_by(chunk, size, &first) if self.skipping else self.resume(chunk, size, &first)
             if status == MORE:
                 return b""
             if status == FAULT:
                 raise self.refusal(self.scan, b"", 0)
-            if self.scan.spoilt:
-                self.skip(self.scan, self.offset)
+            if self.skipping:
+                self.skipping = False
+                self.drop()
+            elif self.scan.spoilt:
+                note_skipped(self, FrameError(*refused(self.scan, self.offset, self.limit)))
                 self.offset += self.scan.at
                 self.drop()
             else:
@@ -107,21 +117,38 @@ cdef class ObjectSplitter:
                 count = 1
         at = keep = first
         while at < size:
-            scan.end = 0
+            scan.end = scan.at = 0
             status = self.step(&scan, chunk + at, size - at)
-            if status != DONE:
-                break
-            if scan.spoilt:
-                self.skip(&scan, self.offset + whole + at - first)
-                if kept is None:
-                    kept = [joined(self.buffer.bytes, whole, chunk + first, at - first)]
-                elif at > keep:
-                    kept.append(PyBytes_FromStringAndSize(<const char*>chunk + keep, at - keep))
-                keep = at + scan.at
-            else:
+            if status == DONE and not scan.spoilt:
                 count += 1
-            at += scan.at
-        if whole or at > first:
+                at += scan.at
+                continue
+            if status != DONE and not (status == FAULT and self.skips and over_limit(&scan)):
+                break
+            if kept is None:
+                kept = [joined(self.buffer.bytes, whole, chunk + first, at - first)]
+            elif at > keep:
+                kept.append(PyBytes_FromStringAndSize(<const char*>chunk + keep, at - keep))
+            self.offset += whole + at - first
+            whole = 0
+            self.drop()
+            if status == DONE:
+                note_skipped(self, FrameError(*refused(&scan, self.offset, self.limit)))
+                self.offset += scan.at
+                first = at + scan.at
+            else:
+                first = at + scan.at
+                self.keep_scan(&scan)
+                status = self.overrun(chunk, size, &first)
+                if status == FAULT:
+                    raise self.refusal(self.scan, b"".join(kept), count)
+                if status == MORE:
+                    self.count = count
+                    return b"".join(kept)
+                self.skipping = False
+                self.drop()
+            at = keep = first
+        if whole or at > first or kept is not None:
             if kept is not None:
                 kept.append(PyBytes_FromStringAndSize(<const char*>chunk + keep, at - keep))
                 frames = b"".join(kept)
@@ -134,22 +161,10 @@ cdef class ObjectSplitter:
         if status == FAULT:
             raise self.refusal(&scan, frames, count)
         if at < size:
-            self.hold(&scan, chunk + at, size - at)
+            self.keep_scan(&scan)
+            buffer_append(&self.buffer, chunk + at, size - at, self.wanted(&scan))
         self.count = count
         return frames
-
-    cdef void forget_last(self) noexcept:
-        self.count = 0
-        if self.skipped:
-            self.skipped = 0
-            self.fault = None
-
-    cdef int skip(self, Scan* scan, uint64_t start) except -1:
-        """Leaves out the message that began at `start` of the stream."""
-        if self.skipped == 0:
-            self.fault = FrameError(*refused(scan, start, self.limit))
-        self.skipped += 1
-        return 0
 
     cdef inline Status step(self, Scan* scan, const uint8_t* data, uint64_t size) noexcept:
         cdef Status status
@@ -163,6 +178,7 @@ cdef class ObjectSplitter:
         """Goes on with the frame held; `taken` becomes the number of bytes of `chunk` that belong to it."""
         cdef Status status = MORE
         cdef uint64_t take
+        cdef uint8_t[HEAD] head
         # Where the frame ends may not be known, so what is appended doubles until it has been found.
         while status == MORE and taken[0] < size:
             take = min(size - taken[0], max(<uint64_t>256, self.buffer.size))
@@ -172,16 +188,34 @@ cdef class ObjectSplitter:
             status = self.step(self.scan, self.buffer.bytes, self.buffer.size)
         if status == DONE:
             taken[0] -= self.buffer.size - self.scan.at
+        elif status == FAULT and self.skips and over_limit(self.scan):
+            # Of what was not passed, no more was held before than the beginning of a head.
+            take = min(taken[0], self.buffer.size - self.scan.at)
+            taken[0] -= take
+            take = self.buffer.size - self.scan.at - take
+            memcpy(head, self.buffer.bytes + self.scan.at, take)
+            buffer_clear(&self.buffer)
+            buffer_append(&self.buffer, head, take, HEAD)
+            status = self.overrun(chunk, size, taken)
         return status
 
-    cdef int hold(self, Scan* scan, const uint8_t* data, uint64_t size) except -1:
+    cdef Status overrun(self, const uint8_t* chunk, uint64_t size, uint64_t* taken) except *:
+        """Leaves out the frame at `offset`, which is over the limit, and goes on through it from `chunk[taken]` on."""
+        note_skipped(self, FrameError(*refused(self.scan, self.offset, self.limit)))
+        self.scan.began = self.offset
+        self.offset += self.scan.at
+        scan_shift(self.scan)
+        self.skipping = True
+        self.begin_pass()
+        return self.pass_by(chunk, size, taken)
+
+    cdef int keep_scan(self, Scan* scan) except -1:
         cdef Scan* kept = <Scan*>PyMem_Malloc(sizeof(Scan))
         if kept == NULL:
             raise MemoryError
         kept[0] = scan[0]
         PyMem_Free(self.scan)
-        self.scan = kept  # first: where bytes are held there is a scan
-        buffer_append(&self.buffer, data, size, self.wanted(scan))
+        self.scan = kept
         return 0
 
     cdef void drop(self) noexcept:
@@ -196,14 +230,12 @@ cdef class ObjectSplitter:
 
     def finish(self) -> bytes:
         """Tells the end of the stream: b"", or FrameError if that is inside a frame."""
-        self.forget_last()
-        if self.lost and self.dead is None:
-            raise MemoryError
-        if self.buffer.size:
+        self.check_alive()
+        if self.buffer.size or self.skipping:
+            if self.skipping:
+                self.offset = self.scan.began
             refuse(self.scan, FAULT_ENDED, 0)
             raise self.refusal(self.scan, b"", 0)
-        if self.dead is not None:
-            raise FrameError(*self.dead)
         return b""
 
     def messages(self, bytes frames not None, object peer, Py_ssize_t most=-1, Py_ssize_t start=0) -> Messages:

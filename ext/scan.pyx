@@ -51,6 +51,7 @@ cdef int fill_heads() except -1:
 
 fill_heads()
 
+cdef uint64_t BOUNDLESS = <uint64_t>1 << 62  # more bytes than an object ever promises
 cdef uint64_t most_nanoseconds = NANOSECONDS
 
 cdef struct Scan:
@@ -68,6 +69,7 @@ cdef struct Scan:
     Fault fault
     Kind kind
     uint64_t wrong
+    uint64_t began  # where in the stream the frame began, while it is passed by
     uint64_t low
     uint64_t high
     uint64_t[DEEPEST] stack  # `left` of the containers around
@@ -99,6 +101,26 @@ cdef inline Status spoil(Scan* scan, Fault fault, uint64_t at, uint64_t low) noe
     refuse(scan, fault, at)
     scan.spoilt = scan.invalid == SKIP
     return DONE if scan.spoilt else FAULT
+
+
+cdef inline void scan_shift(Scan* scan) noexcept:
+    """Prepares for a run with the bytes from `at` on."""
+    scan.end -= scan.at
+    scan.at = 0
+
+
+cdef inline void scan_past_limit(Scan* scan) noexcept:
+    """Goes on, after the limit was passed, to the end of the object, whatever its text."""
+    scan.end += BOUNDLESS
+    scan.slack += BOUNDLESS
+    scan.invalid = SKIP
+    scan.spoilt = True
+    scan.text = False
+
+
+cdef inline bint over_limit(Scan* scan) noexcept:
+    """Whether the fault is that the frame is over the limit."""
+    return (scan.fault == FAULT_PAST and not scan.exact) or (scan.fault == FAULT_MESSAGE and scan.high > 0)
 
 
 cdef Status scan_run(Scan* scan, const uint8_t* data, uint64_t size) noexcept:

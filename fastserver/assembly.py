@@ -16,7 +16,6 @@ from fastserver.drain import Drain
 from fastserver.fanout.channel import Channel
 from fastserver.fanout.channels import Channels
 from fastserver.fanout.flush import Flush
-from fastserver.framing import FRAMINGS
 from fastserver.framing.packer import Packer
 from fastserver.framing.translation import translate
 from fastserver.handlers.failures import Failures
@@ -49,9 +48,9 @@ class Assembly:
         self.log = log = Log(config.log_messages, clock)
         self.peers = peers = PeerMap(log)
         self.packer = Packer(
-            FRAMINGS[config.mode],
+            config.framings[0],
             config.max_message,
-            parameters.default([FRAMINGS[mode] for mode in config.modes], default),
+            parameters.default(config.framings, default),
             config.invalid_text,
         )
         """Puts the values that handlers send into wire form."""
@@ -64,7 +63,7 @@ class Assembly:
             translate=partial(translate, limit=config.max_message),
             lost=peers.losses.cannot_translate,
         )
-        flush.skips = config.invalid_text == "skip"
+        flush.skips = "skip" in (config.invalid_text, config.oversize) or any(one.skips for one in config.framings)
         self.failures = Failures(keep=config.handler_errors == "keep", log=log, end=self._begin_stop)
         self.handlers = Handlers(config.max_waiting, self.failures.meet)
         relay = Relay(echo=config.echo, log=log, flush=flush, handlers=self.handlers)

@@ -18,7 +18,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, TypeVar
 
 from fastserver.client.client import LINGER, Client, connect
 from fastserver.client.failure import why
@@ -26,7 +26,7 @@ from fastserver.config.addresses import DEFAULT_HOST, DEFAULT_PORT
 from fastserver.config.setting import MIB
 from fastserver.errors import ConfigError, FrameError
 from fastserver.framing import FRAMINGS, Framing, Message
-from fastserver.framing.registry import DEFAULT_MODE, Mode
+from fastserver.framing.registry import DEFAULT_MODE
 from fastserver.log.complaint import complain
 
 DEFAULT_ADDRESS: Final = f"{DEFAULT_HOST}:{DEFAULT_PORT}"
@@ -62,7 +62,7 @@ async def terminal(
         complain("standard output is closed")
         return 1
     try:
-        client = connect(address, mode=cast(Mode, mode), max_message=max_message, invalid_text="pass")
+        client = connect(address, mode=mode, max_message=max_message, invalid_text="pass")
     except ConfigError as error:
         complain(str(error))
         return 2

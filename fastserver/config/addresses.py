@@ -6,7 +6,7 @@ from typing import Final
 
 from fastserver.config.field import setting
 from fastserver.config.listener import Listener
-from fastserver.framing.registry import DEFAULT_MODE, FRAMINGS
+from fastserver.framing.registry import DEFAULT_MODE, FRAMINGS, framing
 
 DEFAULT_HOST: Final = "127.0.0.1"  # loopback: a server is reachable from elsewhere only if its settings say so
 DEFAULT_PORT: Final = 3000
@@ -21,6 +21,8 @@ MODE: Final = setting(
     kind=str,
     stands_for=DEFAULT_MODE,
     choices=tuple(FRAMINGS),
+    entry=framing,
+    form="one of " + ", ".join(FRAMINGS),
 )
 HOST: Final = setting(
     GROUP, None, "Address or name to listen on; '::' serves IPv6 and IPv4.", kind=str, stands_for=DEFAULT_HOST
@@ -46,6 +48,6 @@ LISTEN: Final = setting(
     (),
     "Address to listen on besides --host, --port and --unix, or alone without them; can be given several times.",
     unit="URL",
-    entry=lambda url: Listener.parse(url, FRAMINGS),
+    entry=Listener.parse,
     form="MODE://HOST:PORT or MODE+unix:///PATH, with ?role=send or ?role=receive behind it or not",
 )

@@ -17,8 +17,9 @@ from fastserver.config.logs import LogFormat, LogLevel
 from fastserver.config.setting import Setting
 from fastserver.config.slowconsumers import Policy
 from fastserver.errors import ConfigError
-from fastserver.framing.arguments import InvalidText
-from fastserver.framing.registry import DEFAULT_MODE, FRAMINGS, Mode
+from fastserver.framing.arguments import InvalidText, Oversize
+from fastserver.framing.framing import Framing
+from fastserver.framing.registry import DEFAULT_MODE, Mode, framing
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Config:
     allow_http_lines: Written[bool] = access.ALLOW_HTTP_LINES
 
     invalid_text: InvalidText = messages.INVALID_TEXT
+    oversize: Oversize = messages.OVERSIZE
     flush_interval: Written[float | None] = messages.FLUSH_INTERVAL
     echo: Written[bool] = messages.ECHO
     heartbeat: Written[float | None] = messages.HEARTBEAT
@@ -100,13 +102,19 @@ class Config:
             )
 
     def _choose_mode(self) -> None:
-        modes = [Listener.parse(url, FRAMINGS).mode for url in self.listen]
-        object.__setattr__(self, "mode", self.mode or (modes[0] if modes else DEFAULT_MODE))
+        modes = [Listener.parse(url).mode for url in self.listen]
+        mode = self.mode or (modes[0] if modes else DEFAULT_MODE)
+        object.__setattr__(self, "mode", framing(mode).name)
 
     @property
     def modes(self) -> list[str]:
-        """The framings in use, that of `mode` first."""
+        """The framings in use by their words, that of `mode` first."""
         return list(dict.fromkeys([self.mode, *[listener.mode for listener in self.listeners]]))
+
+    @property
+    def framings(self) -> list[Framing]:
+        """The framings in use, that of `mode` first."""
+        return [framing(mode) for mode in self.modes]
 
     @property
     def listeners(self) -> list[Listener]:
@@ -114,7 +122,7 @@ class Config:
         listeners = [] if self.unix is None else [Listener(self.mode, path=self.unix)]
         if self.tcp is not None:
             listeners.append(Listener(self.mode, *self.tcp))
-        return listeners + [Listener.parse(url, FRAMINGS) for url in self.listen]
+        return listeners + [Listener.parse(url) for url in self.listen]
 
     @property
     def tcp(self) -> tuple[str, int] | None:

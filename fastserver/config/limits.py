@@ -14,7 +14,7 @@ GROUP: Final = "Limits"
 MAX_MESSAGE: Final = setting(
     GROUP,
     MIB,
-    "Maximum payload of one message; a peer that sends a longer one is closed.",
+    "Maximum payload of one message; --oversize says what becomes of a longer one.",
     unit="bytes",
     low=1,
     high=GIB,

@@ -1,12 +1,14 @@
-"""Listeners as `--listen` names them: `lines://127.0.0.1:3001?role=send`."""
+"""Listeners as `--listen` names them: `lines://127.0.0.1:3001?role=send&eol=crlf`."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 
 from fastserver.config.hostport import parse_host_port
+from fastserver.framing import registry
+from fastserver.framing.framing import Framing
+from fastserver.framing.grammar import split_query
 
 
 class Role(str, Enum):
@@ -34,7 +36,7 @@ class Role(str, Enum):
 
 @dataclass(frozen=True)
 class Listener:
-    """An address to accept on, with its framing (by name) and role: a TCP host and port, or, if `path` is not
+    """An address to accept on, with its framing (by its word) and role: a TCP host and port, or, if `path` is not
     None, a Unix socket.
     """
 
@@ -44,25 +46,21 @@ class Listener:
     path: str | None = None
     role: Role = Role.BOTH
 
-    @classmethod
-    def parse(cls, url: str, modes: Collection[str]) -> Listener:
-        """The listener that `url` names; `modes` are the framings there are.
+    @property
+    def framing(self) -> Framing:
+        """The framing of its peers."""
+        return registry.framing(self.mode)
 
-        Raises `ValueError`, which says what is wrong.
-        """
+    @classmethod
+    def parse(cls, url: str) -> Listener:
+        """The listener that `url` names. Raises `ValueError`, which says what is wrong."""
         scheme, separator, rest = url.partition("://")
-        address, question, query = rest.partition("?")
-        mode = scheme.removesuffix("+unix")
         if not separator:
             raise ValueError("it has no ://")
-        if mode not in modes:
-            raise ValueError(f"there is no mode {mode!r}")
-        role = Role.BOTH
-        if question:
-            name, _, value = query.partition("=")
-            if name != "role" or value not in [one.value for one in Role]:
-                raise ValueError(f"{query!r} is no role")
-            role = Role(value)
+        address, question, query = rest.partition("?")
+        parameters = split_query(query) if question else {}
+        role = _role(parameters.pop("role", Role.BOTH.value))
+        mode = registry.framing_of(scheme.removesuffix("+unix"), parameters).name
         if scheme.endswith("+unix"):
             from urllib.parse import unquote  # 1 ms that most starts do not need
 
@@ -77,3 +75,9 @@ class Listener:
         if address.startswith("["):  # the % of a zone is written %25 in a URL (RFC 6874), but % by those who type it
             host = host.replace("%25", "%")
         return cls(mode, host, port, role=role)
+
+
+def _role(text: str) -> Role:
+    if text not in [one.value for one in Role]:
+        raise ValueError(f"role must be one of {', '.join(Role)}, not {text!r}")
+    return Role(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from fastserver.config.field import setting
-from fastserver.framing.arguments import INVALID_TEXT as ACTIONS
+from fastserver.framing import arguments
 
 GROUP: Final = "Messages"
 """The section of the help and of the manual."""
@@ -15,7 +15,14 @@ INVALID_TEXT: Final = setting(
     GROUP,
     "close",
     "Treatment of a msgpack message with text that is not UTF-8: close its sender, skip the message, or pass it on.",
-    choices=ACTIONS,
+    choices=arguments.INVALID_TEXT,
+)
+# As NATS closes a client over its max_payload: whose messages are too long had better know.
+OVERSIZE: Final = setting(
+    GROUP,
+    "close",
+    "Treatment of a message longer than --max-message: close its sender, or skip the message.",
+    choices=arguments.OVERSIZE,
 )
 # Off: it costs latency at rest too.
 FLUSH_INTERVAL: Final = setting(

@@ -11,14 +11,18 @@ from typing import Any
 
 from fastserver.config.setting import Setting
 from fastserver.errors import ConfigError
-from fastserver.framing import FRAMINGS, Framing
+from fastserver.framing import FRAMINGS, Framing, registry
 
 
 def framing(mode: str) -> Framing:
-    """The framing of that name."""
-    if not isinstance(mode, str) or mode not in FRAMINGS:
-        raise ConfigError(f"mode {mode!r} is not allowed; allowed is one of {', '.join(FRAMINGS)}")
-    return FRAMINGS[mode]
+    """The framing of that word."""
+    why = ""
+    if isinstance(mode, str):
+        try:
+            return registry.framing(mode)
+        except ValueError as error:
+            why = f": {error}"
+    raise ConfigError(f"mode {mode!r} is not allowed{why}; allowed is one of {', '.join(FRAMINGS)}")
 
 
 def size(name: str, value: int | str) -> int:

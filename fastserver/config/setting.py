@@ -34,7 +34,7 @@ class Setting:
     form: str = ""
     """The allowed values in words, where bounds and choices do not say them."""
     entry: Callable[[str], object] | None = None
-    """Checks one entry of a setting that can be given several times; raises a `ValueError` that says what is wrong."""
+    """Checks text beyond its type, each of several entries; raises a `ValueError` that says what is wrong."""
     empty: bool = False
     """Text may be empty."""
     off: bool = False
@@ -118,10 +118,12 @@ class Setting:
         right: bool = type(value) is self.type
         if not right:
             raise self.refused(value if shown is None else shown)
-        if self.choices:
-            fits = value in self.choices
-        elif self.type is tuple:
+        if self.type is tuple:
             fits = all(self._check_entry(entry) for entry in value)
+        elif self.entry is not None:
+            fits = self._check_entry(value)
+        elif self.choices:
+            fits = value in self.choices
         elif self.low is not None and self.high is not None:
             fits = self.low <= value <= self.high  # false for nan too
         else:

@@ -98,7 +98,7 @@ class Tick:
         self.shown = False
         """Whether the log shows what is relayed."""
         self.skips = False
-        """Whether splitters may leave out messages with invalid text."""
+        """Whether splitters may leave out messages."""
         self.behind: set[Any] = set()
         """Peers that have not taken all they were offered."""
         self.room = float("inf")

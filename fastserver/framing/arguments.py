@@ -11,6 +11,11 @@ InvalidText = Literal["close", "skip", "pass"]
 INVALID_TEXT: Final = get_args(InvalidText)
 CLOSE, SKIP, PASS = range(len(INVALID_TEXT))
 
+Oversize = Literal["close", "skip"]
+"""Decides about a message over the limit: refuse it, or leave it out."""
+
+OVERSIZE: Final = get_args(Oversize)
+
 UNLIMITED: Final = sys.maxsize
 """The largest limit, in bytes: no payload reaches it."""
 
@@ -27,6 +32,13 @@ def invalid(text: str) -> int:
     if text not in INVALID_TEXT:
         raise ValueError(f"invalid_text must be close, skip or pass, not {text!r}")
     return INVALID_TEXT.index(text)
+
+
+def skips(oversize: str) -> bool:
+    """Whether messages over the limit are left out; ValueError if `oversize` is none of `OVERSIZE`."""
+    if oversize not in OVERSIZE:
+        raise ValueError(f"oversize must be close or skip, not {oversize!r}")
+    return oversize == "skip"
 
 
 def octets(data: bytes | bytearray | memoryview) -> bytes:

@@ -16,3 +16,11 @@ class Form(NamedTuple):
 
     bounds: Bounds
     codec: Codec
+    plain: Callable[[bytes], bytes] | None = None
+    """Gives the payload that lies between the bounds, where that is not the payload itself but stands for it."""
+
+    def payload(self, frames: bytes, start: int, end: int) -> bytes:
+        """The payload of the complete frame `frames[start:end]`."""
+        start, end = self.bounds(frames, start, end)
+        body = frames[start:end]
+        return body if self.plain is None else self.plain(body)

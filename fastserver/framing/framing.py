@@ -28,16 +28,16 @@ class Splitter(Protocol):
 
     @property
     def skipped(self) -> int:
-        """Number of messages the last `feed` left out of its result; 0 unless `invalid_text` is `skip`."""
+        """Number of messages the last `feed` left out of its result; 0 unless something is to be skipped."""
 
     @property
     def fault(self) -> FrameError | None:
         """The reason why the first of those was left out."""
 
     def feed(self, data: bytes | bytearray | memoryview, /) -> bytes:
-        """Takes the next bytes of the stream, gives every frame they complete, in wire form, `b""` if none.
+        """Takes the next bytes of the stream, gives every frame they complete, as the framing writes it, `b""` if none.
 
-        Exact `bytes` that begin and end where frames do come back as the same object.
+        Exact `bytes` that begin and end where frames do, all as they are written, come back as the same object.
 
         Raises FrameError at the first byte after which no frame can come of what is held: `saw`, `offset`
         and `limit` depend on the stream alone, not on its cuts; `frames` and `count` are what `data`
@@ -66,23 +66,39 @@ class Splitter(Protocol):
 class MakeSplitter(Protocol):
     """Makes a splitter."""
 
-    def __call__(self, max_message: int, invalid_text: str = "close") -> Splitter:
+    def __call__(self, max_message: int, invalid_text: str = "close", oversize: str = "close") -> Splitter:
         """A new splitter for payloads of at most `max_message` bytes (1 or more).
 
         `invalid_text` decides about a msgpack message with a str that is not UTF-8: `close` refuses it, `skip`
-        leaves it out, and one with a malformed timestamp too, `pass` gives it as it is. ValueError for anything else.
+        leaves it out, and one with a malformed timestamp too, `pass` gives it as it is. `oversize` decides about a
+        message over the limit: `close` refuses it, `skip` leaves it out, and holds nothing of it. ValueError for
+        anything else.
+        """
+
+
+class AnsweringSplitter(Splitter, Protocol):
+    """A splitter of a framing that `answers`."""
+
+    def answer(self) -> bytes:
+        """Takes what is to be sent back to the peer for what was fed, between two frames; `b""` if there is nothing.
+
+        It is no frame, and a splitter that is fed it gives none. What was not taken waits: however much is fed, its
+        size has a bound.
         """
 
 
 class Framing:
-    """A framing: how frames lie in a byte stream, and how payloads become values. `registry.FRAMINGS` has them all.
+    """A framing: how frames lie in a byte stream, and how payloads become values. `registry.framing` gives them.
 
-    `splitter(max_message, invalid_text)` makes the splitter of one stream. `typed` is the codec's. `request` matches
+    `name` is its word, with parameters that are not the default ones. `splitter(max_message, invalid_text, oversize)`
+    makes the splitter of what a peer sends; it gives frames in the one form in which the framing is written, and
+    `written` makes splitters that read that form, where not the same ones. `typed` is the codec's. `request` matches
     frames that begin as an HTTP request does; None if no request is a message. `escape` is for payloads that come from
-    another framing: it gives bytes that this one can hold.
+    another framing: it gives bytes that this one can hold. Splitters of a framing that `answers` are
+    `AnsweringSplitter`s; those of one that `skips` leave out bytes whatever they are told.
     """
 
-    __slots__ = ("_framer", "_request", "codec", "escape", "name", "splitter", "typed")
+    __slots__ = ("_framer", "_request", "answers", "codec", "escape", "name", "skips", "splitter", "typed", "written")
 
     def __init__(
         self,
@@ -91,24 +107,33 @@ class Framing:
         codec: Codec,
         request: re.Pattern[bytes] | None = None,
         escape: Callable[[bytes], bytes] = bytes,
+        *,
+        written: MakeSplitter | None = None,
+        answers: bool = False,
+        skips: bool = False,
     ) -> None:
         self.name = name
         self.splitter = splitter
+        self.written = written or splitter
         self.codec = codec
         self.typed = codec.typed
         self.escape = escape
+        self.answers = answers
+        self.skips = skips
         self._request = request
-        self._framer = splitter(UNLIMITED, "pass")
+        self._framer = self.written(UNLIMITED, "pass")
 
     def __repr__(self) -> str:
         return f"<Framing {self.name}>"
 
     def resplitter(self) -> Splitter:
-        """A new splitter for frames that were checked before, or are our own: without a limit, whatever their text."""
-        return self.splitter(UNLIMITED, "pass")
+        """A new splitter for frames that a splitter gave, or `frame`: without a limit, whatever their text. It gives
+        them back as they are.
+        """
+        return self.written(UNLIMITED, "pass")
 
     def frame(self, payload: bytes | bytearray | memoryview) -> bytes:
-        """`payload` in wire form, whatever its size: `splitter(limit).frame` has a limit.
+        """`payload` in wire form, whatever its size: `written(limit).frame` has a limit.
 
         Raises ValueError if it cannot be a message, TypeError if it is not bytes-like.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastserver.errors import FrameError
 from fastserver.framing import refusals
-from fastserver.framing.arguments import invalid, limit, octets, stretch
+from fastserver.framing.arguments import invalid, limit, octets, skips, stretch
 from fastserver.framing.bytescodec import BYTES
 from fastserver.framing.form import Form
 from fastserver.framing.message import P
@@ -29,19 +29,30 @@ def escape(payload: bytes) -> bytes:
 FORM = Form(_bounds, BYTES)
 
 
+def with_crlf(lines: bytes) -> bytes:
+    """`lines` with CR LF at their ends."""
+    if lines.count(LF) == lines.count(CR + LF):
+        return lines
+    return lines.replace(CR + LF, LF).replace(LF, CR + LF)
+
+
 class LinesSplitter:
-    """Cuts a byte stream into lines of at most `max_message` bytes, line end not counted."""
+    """Cuts a byte stream into lines of at most `max_message` bytes, line end not counted. With `eol="crlf"` all get
+    CR LF at their ends.
+    """
 
-    __slots__ = ("_dead", "_held", "_max", "_offset", "count")
+    __slots__ = ("_crlf", "_dead", "_held", "_max", "_offset", "_skipping", "_skips", "count", "fault", "skipped")
 
-    skipped = 0
-    fault = None
-
-    def __init__(self, max_message: int, invalid_text: str = "close") -> None:
+    def __init__(self, max_message: int, invalid_text: str = "close", oversize: str = "close", eol: str = "lf") -> None:
         invalid(invalid_text)  # checked alone: lines may hold any bytes
         self.count = 0
+        self.skipped = 0
+        self.fault: FrameError | None = None
         self._max = limit(max_message)
+        self._skips = skips(oversize)
+        self._crlf = eol == "crlf"
         self._held = bytearray()
+        self._skipping = False  # what comes next belongs to a line over the limit
         self._offset = 0  # of the first byte held, in the stream
         self._dead = False
 
@@ -52,24 +63,38 @@ class LinesSplitter:
 
     def feed(self, data: bytes | bytearray | memoryview, /) -> bytes:
         """Takes the next bytes of the stream, gives every line they end; FrameError at one too long."""
-        self.count = 0
-        if self._dead:
-            raise FrameError(refusals.LINE, self._offset, self._max)
+        self._begin()
         chunk = stretch(data)
-        count = start = 0
+        base = self._offset + len(self._held)  # of `chunk` in the stream
+        kept: list[bytes] = []  # the lines before what was skipped last
+        count = start = keep = 0  # `keep`: where those behind it begin
         fits = True
-        while fits and (end := chunk.find(LF, start)) >= 0:
-            fits = self._fits(chunk, start, end)
-            if fits:
-                start = end + 1
+        while fits:
+            end = chunk.find(LF, start)
+            after = len(chunk) if end < 0 else end + 1
+            if self._skipping:
+                self._skipping = end < 0
+                start = keep = after
+            elif not self._fits(chunk, start, len(chunk) if end < 0 else end):
+                fits = self._skips
+                if fits:
+                    kept.append(self._lines(chunk, keep, start))
+                    self._skip(base + start if start else self._offset)
+                    self._skipping = end < 0
+                    start = keep = after
+            elif end >= 0:
+                start = after
                 count += 1
-        fits = fits and self._fits(chunk, start, len(chunk))
-        frames = chunk[:start]
-        if count:
-            self._offset += len(self._held) + start
-            if self._held:
-                frames = bytes(self._held) + frames
-                self._held = bytearray()
+            if end < 0:
+                break
+        frames = self._lines(chunk, keep, start)
+        if kept:
+            frames = b"".join([*kept, frames])
+        if start:
+            self._offset = base + start
+            self._held = bytearray()
+        if self._crlf:
+            frames = with_crlf(frames)
         if not fits:
             self._dead = True
             self._held = bytearray()
@@ -78,6 +103,23 @@ class LinesSplitter:
         self.count = count
         return frames
 
+    def finish(self) -> bytes:
+        """Tells the end of the stream: gives the line that had not ended, with an end, or b"" if there is none."""
+        self._begin()
+        if not self._held:
+            return b""
+        line = bytes(self._held) + LF
+        self._offset += len(self._held)
+        self._held = bytearray()
+        self.count = 1
+        return with_crlf(line) if self._crlf else line
+
+    def _begin(self) -> None:
+        self.count = self.skipped = 0
+        self.fault = None
+        if self._dead:
+            raise FrameError(refusals.LINE, self._offset, self._max)
+
     def _fits(self, chunk: bytes, start: int, end: int) -> bool:
         """True if the line whose newest bytes are `chunk[start:end]` may end here, or go on."""
         before = 0 if start else len(self._held)
@@ -85,18 +127,16 @@ class LinesSplitter:
         # One byte over the limit is a CR that an LF follows, or must still follow.
         return over <= 0 or (over == 1 and (chunk[end - 1 : end] if end > start else self._held[-1:]) == CR)
 
-    def finish(self) -> bytes:
-        """Tells the end of the stream: gives the line that had not ended, LF added, or b"" if there is none."""
-        self.count = 0
-        if self._dead:
-            raise FrameError(refusals.LINE, self._offset, self._max)
-        if not self._held:
-            return b""
-        line = bytes(self._held) + LF
-        self._offset += len(self._held)
+    def _lines(self, chunk: bytes, start: int, end: int) -> bytes:
+        """The lines in `chunk[start:end]`, and what is held before the first of `chunk`."""
+        return chunk[start:end] if start or not (end and self._held) else bytes(self._held) + chunk[:end]
+
+    def _skip(self, offset: int) -> None:
+        """Leaves out the line that began at `offset` of the stream."""
+        if self.fault is None:
+            self.fault = FrameError(refusals.LINE, offset, self._max)
+        self.skipped += 1
         self._held = bytearray()
-        self.count = 1
-        return line
 
     def messages(self, frames: bytes, peer: P, most: int = -1, start: int = 0) -> Messages[P]:
         """A message per line of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
@@ -112,12 +152,16 @@ class LinesSplitter:
         return messages_of(peer, frames, start, ends, FORM)
 
     def frame(self, payload: bytes | bytearray | memoryview, /) -> bytes:
-        """`payload` as a line, LF added; ValueError if it holds an LF, ends with CR or is over the limit."""
+        """`payload` as a line, its end added; ValueError if it holds an LF, is over the limit, or ends with CR where
+        ends are LF.
+        """
         line = octets(payload)
         if len(line) > self._max:
             raise ValueError(f"payload of {len(line)} bytes (limit {self._max})")
         if (at := line.find(LF)) >= 0:
             raise ValueError(f"payload with a line feed at offset {at}")
+        if self._crlf:
+            return line + CR + LF
         if line.endswith(CR):
             raise ValueError(f"payload that ends with a carriage return at offset {len(line) - 1}")
         return line + LF

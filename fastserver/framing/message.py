@@ -46,8 +46,7 @@ class Message(Generic[P]):
     def payload(self) -> bytes:
         """Its bytes without framing."""
         if self._payload is None:
-            start, end = self._form.bounds(self._frames, self._start, self._end)
-            self._payload = self._frames[start:end]
+            self._payload = self._form.payload(self._frames, self._start, self._end)
         return self._payload
 
     @property

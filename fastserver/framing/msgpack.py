@@ -8,7 +8,7 @@ from fastserver.framing.arguments import octets
 from fastserver.framing.form import Form
 from fastserver.framing.msgpackcodec import MSGPACK
 from fastserver.framing.objects import ObjectSplitter
-from fastserver.framing.scan import Scan, check
+from fastserver.framing.scan import Overlong, Scan, Toss, check
 
 PREFIX = 4
 LONGEST = 2**32 - 1  # bytes, the largest length the prefix can hold
@@ -35,12 +35,15 @@ class MsgpackSplitter(ObjectSplitter):
             low = int.from_bytes(prefix[:known], "big") << missing
             if low > self._max:
                 saw = refusals.size(refusals.MESSAGE, low, low | ((1 << missing) - 1))
-                raise FrameError(saw, start, self._max)
+                raise Overlong(saw, start, self._max)
         if len(prefix) < PREFIX:
             return None
         if low == 0:
             raise FrameError(refusals.EMPTY, start)
         return Scan(start + PREFIX, start + PREFIX + low, True, self._invalid)
+
+    def _pass(self, scan: Scan | None, start: int) -> Toss:
+        return Toss(start, PREFIX)
 
     def frame(self, payload: bytes | bytearray | memoryview, /) -> bytes:
         """`payload`, one packed object, after its length; ValueError if it is not one or over the limit."""

@@ -26,6 +26,11 @@ class MsgpackStreamSplitter(ObjectSplitter):
     def _begin(self, data: bytes | bytearray, start: int) -> Scan | None:
         return Scan(start, start + self._max, False, self._invalid)
 
+    def _pass(self, scan: Scan | None, start: int) -> Scan:
+        assert scan is not None
+        scan.pass_limit()
+        return scan
+
     def frame(self, payload: bytes | bytearray | memoryview, /) -> bytes:
         """`payload`, one packed object, as it is; ValueError if it is not one, or over the limit."""
         body = octets(payload)

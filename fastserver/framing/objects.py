@@ -7,11 +7,11 @@ from typing import ClassVar
 
 from fastserver.errors import FrameError
 from fastserver.framing import refusals
-from fastserver.framing.arguments import invalid, limit, stretch
+from fastserver.framing.arguments import invalid, limit, skips, stretch
 from fastserver.framing.form import Form
 from fastserver.framing.message import P
 from fastserver.framing.messages import Messages, messages_of
-from fastserver.framing.scan import Scan
+from fastserver.framing.scan import Overlong, Scan, Toss
 
 
 class ObjectSplitter(ABC):
@@ -21,16 +21,32 @@ class ObjectSplitter(ABC):
     one with a malformed timestamp too, `pass` gives it as it is.
     """
 
-    __slots__ = ("_dead", "_held", "_invalid", "_max", "_offset", "_scan", "count", "fault", "skipped")
+    __slots__ = (
+        "_began",
+        "_dead",
+        "_held",
+        "_invalid",
+        "_max",
+        "_offset",
+        "_passing",
+        "_scan",
+        "_skips",
+        "count",
+        "fault",
+        "skipped",
+    )
 
-    def __init__(self, max_message: int, invalid_text: str = "close") -> None:
+    def __init__(self, max_message: int, invalid_text: str = "close", oversize: str = "close") -> None:
         self.count = 0
         self.skipped = 0
         self.fault: FrameError | None = None
         self._max = limit(max_message)
         self._invalid = invalid(invalid_text)
+        self._skips = skips(oversize)
         self._held = bytearray()
-        self._scan: Scan | None = None  # of what is held, None while even its prefix is incomplete
+        self._scan: Scan | Toss | None = None  # of what is held, None while even its prefix is incomplete
+        self._passing = False  # what comes next belongs to an object over the limit
+        self._began = 0  # where that began in the stream
         self._offset = 0  # of the first byte held, in the stream
         self._dead: FrameError | None = None
 
@@ -39,6 +55,12 @@ class ObjectSplitter(ABC):
     @abstractmethod
     def _begin(self, data: bytes | bytearray, start: int) -> Scan | None:
         """The scan of the frame at `data[start]`; None if its prefix is incomplete."""
+
+    @abstractmethod
+    def _pass(self, scan: Scan | None, start: int) -> Scan | Toss:
+        """Finds the end of the frame that begins at index `start`, which is over the limit; `scan` is as far as it
+        got.
+        """
 
     @property
     def held(self) -> int:
@@ -61,11 +83,27 @@ class ObjectSplitter(ABC):
         fault: FrameError | None = None
         try:
             while start < len(chunk):
-                if scan is None:
-                    scan = self._begin(chunk, start)
-                if scan is None or not scan.run(chunk):
+                try:
+                    if scan is None:
+                        scan = self._begin(chunk, start)
+                    done = scan is not None and scan.run(chunk)
+                except Overlong as error:
+                    if not self._skips or self._passing:
+                        raise
+                    kept.append(chunk[keep:start])
+                    keep = start
+                    self._skip(error.saw, error.offset, error.limit)
+                    self._passing = True
+                    self._began = self._offset + start
+                    scan = self._pass(scan if isinstance(scan, Scan) else None, start)
+                    continue
+                if self._passing and scan is not None:
+                    start = keep = scan.at  # nothing of it is held
+                if scan is None or not done:
                     break
-                if scan.fault is None:
+                if self._passing:
+                    self._passing = False
+                elif scan.fault is None:
                     count += 1
                 else:
                     kept.append(chunk[keep:start])
@@ -75,7 +113,7 @@ class ObjectSplitter(ABC):
                 scan = None
         except FrameError as error:
             fault = error
-        frames = bytes(chunk[keep:start]) if count else b""
+        frames = bytes(chunk[keep:start]) if start > keep else b""
         if kept:
             frames = b"".join([*kept, frames])
         if fault is not None:
@@ -96,8 +134,8 @@ class ObjectSplitter(ABC):
         self.count = self.skipped = 0
         self.fault = None
         self._check_alive()
-        if self._held:
-            self._dead = FrameError(refusals.ENDED, self._offset)
+        if self._held or self._passing:
+            self._dead = FrameError(refusals.ENDED, self._began if self._passing else self._offset)
             self._held = bytearray()
             self._scan = None
             self._check_alive()

@@ -41,5 +41,5 @@ class Packer:
         framing = framing or self.framing
         framer = self._framers.get(framing)
         if framer is None:
-            framer = self._framers[framing] = framing.splitter(self._limit, self._invalid_text)
+            framer = self._framers[framing] = framing.written(self._limit, self._invalid_text)
         return framer.frame(payload)

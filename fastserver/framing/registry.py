@@ -1,13 +1,18 @@
-"""The framings by name. Their splitters and messages are the compiled ones, or else the Python files of this room."""
+"""The framings by name and parameters. Their splitters and messages are the compiled ones, or else the Python files of
+this room.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from fastserver.compiled import COMPILED
 from fastserver.framing import http
 from fastserver.framing.bytescodec import BYTES
 from fastserver.framing.framing import Framing
+from fastserver.framing.grammar import Grammar, Parameter, split_query
 from fastserver.framing.lines import escape
 from fastserver.framing.msgpackcodec import MSGPACK
 
@@ -20,19 +25,67 @@ else:
     from fastserver.framing.msgpack import MsgpackSplitter
     from fastserver.framing.msgpack_stream import MsgpackStreamSplitter
 
-__all__ = ["DEFAULT_MODE", "FRAMINGS", "Message", "Messages", "Mode"]
+__all__ = ["DEFAULT_MODE", "FRAMINGS", "GRAMMARS", "Message", "Messages", "Mode", "Name", "framing", "framing_of"]
 
-Mode = Literal["lines", "msgpack", "msgpack-stream"]
-"""The names of the framings, for type checkers, which cannot read them out of `FRAMINGS`."""
+Name = Literal["lines", "msgpack", "msgpack-stream"]
+"""The names of the framings, for type checkers, which cannot read them out of `GRAMMARS`."""
+
+Mode = Name | str
+"""A framing by its word: a name, perhaps with parameters."""
 
 DEFAULT_MODE: Final = "lines"
 
-FRAMINGS: Final[dict[str, Framing]] = {
-    framing.name: framing
-    for framing in (
-        Framing("lines", LinesSplitter, BYTES, http.LINE, escape),
-        Framing("msgpack", MsgpackSplitter, MSGPACK),  # of a request, the first four bytes are a length over any limit
-        Framing("msgpack-stream", MsgpackStreamSplitter, MSGPACK, http.BYTES),
+
+def _lines(word: str, eol: str) -> Framing:
+    crlf = eol == "crlf"
+    return Framing(word, partial(LinesSplitter, eol=eol) if crlf else LinesSplitter, BYTES, http.LINE, escape)
+
+
+def _msgpack(word: str) -> Framing:
+    return Framing(word, MsgpackSplitter, MSGPACK)  # of a request, the first four bytes are a length over any limit
+
+
+def _msgpack_stream(word: str) -> Framing:
+    return Framing(word, MsgpackStreamSplitter, MSGPACK, http.BYTES)
+
+
+GRAMMARS: Final = {
+    grammar.name: grammar
+    for grammar in (
+        Grammar(
+            "lines",
+            _lines,
+            (Parameter("eol", "lf", "Line ends as they are sent; both are received.", choices=("lf", "crlf")),),
+        ),
+        Grammar("msgpack", _msgpack),
+        Grammar("msgpack-stream", _msgpack_stream),
     )
 }
-"""Every framing by its name. The settings, the load generator, the clients and the docs take the names from here."""
+"""Every grammar by its name. The settings, the load generator, the clients and the docs take the names from here."""
+
+_MADE: dict[str, Framing] = {}
+
+
+def framing(word: str) -> Framing:
+    """The framing that `word` stands for: a name, perhaps with parameters, as in `lines?eol=crlf`.
+
+    Words that mean the same have the same framing. Raises ValueError, which says in one line what is wrong.
+    """
+    name, question, query = word.partition("?")
+    return framing_of(name, split_query(query) if question else {})
+
+
+def framing_of(name: str, parameters: Mapping[str, str]) -> Framing:
+    """The framing of that name with `parameters`, as they are written. Raises ValueError as `framing` does."""
+    grammar = GRAMMARS.get(name)
+    if grammar is None:
+        raise ValueError(f"there is no mode {name!r}")
+    word, values = grammar.read(parameters)
+    made = _MADE.get(word)
+    if made is None:
+        made = _MADE[word] = grammar.make(word, **values)
+    return made
+
+
+FRAMINGS: Final[dict[str, Framing]] = {name: framing(name) for name in GRAMMARS}
+"""The framing of each name without parameters."""

@@ -14,6 +14,9 @@ from fastserver.framing.arguments import CLOSE, PASS, SKIP
 DEEPEST = 128  # containers within each other; a decoder may recurse, and its stack is finite
 NANOSECONDS = 999_999_999
 
+BOUNDLESS = 1 << 62
+"""More bytes than an object ever promises."""
+
 FIXED, STR, BIN, EXT, ARRAY, MAP, NEVER = range(7)
 TIMESTAMP = 0xFF  # ext type -1
 
@@ -64,6 +67,10 @@ def _head(byte: int) -> tuple[int, int, int]:
 HEADS = [_head(byte) for byte in range(256)]
 
 
+class Overlong(FrameError):
+    """A message is over the limit."""
+
+
 class Scan:
     """The scan of the object that begins at `data[start]`.
 
@@ -95,6 +102,14 @@ class Scan:
         if self.fault is not None:
             saw, at, limit = self.fault
             self.fault = saw, at - by, limit
+
+    def pass_limit(self) -> None:
+        """Go on, after the limit was passed, to the end of the object, whatever its text."""
+        self._end += BOUNDLESS
+        self._slack += BOUNDLESS
+        self._invalid = SKIP
+        self.fault = "", 0, None
+        self._text = False
 
     def run(self, data: bytes | bytearray) -> bool:
         """True once the object is complete in `data`, which begins with the bytes that the last run was given.
@@ -136,7 +151,8 @@ class Scan:
                 low = int.from_bytes(field[:known], "big") << missing
             high = low | ((1 << missing) - 1)
             if head + low * unit > self._slack:
-                raise FrameError(refusals.past(kind, low, high, self._exact), self.at, self._limit)
+                kind_of_error = FrameError if self._exact else Overlong
+                raise kind_of_error(refusals.past(kind, low, high, self._exact), self.at, self._limit)
             # A container that is not empty fills any space its first element (or pair) fits into.
             fills = low or (high and head + unit <= self._slack) if container else head + high >= self._slack
             if final and head < self._slack and not fills:
@@ -209,6 +225,37 @@ class Scan:
             if surrogate or took + need > self._body:
                 raise FrameError(refusals.NOT_UTF8, self.at + took)
         return took
+
+
+class Toss:
+    """The end of a frame that is not looked into: a length of `width` bytes, big-endian, at `start`, and as many bytes.
+
+    Positions are indexes into the argument of `run`. `at`: the next byte.
+    """
+
+    __slots__ = ("_left", "_width", "at", "fault")
+
+    def __init__(self, start: int, width: int) -> None:
+        self.at = start
+        self.fault: tuple[str, int, int | None] | None = None
+        self._width = width
+        self._left: int | None = None
+
+    def shift(self, by: int) -> None:
+        """Prepares for a `run` with the same bytes at indexes `by` lower."""
+        self.at -= by
+
+    def run(self, data: bytes | bytearray) -> bool:
+        """True once all of it is in `data`."""
+        if self._left is None:
+            if len(data) - self.at < self._width:
+                return False
+            self._left = int.from_bytes(data[self.at : self.at + self._width], "big")
+            self.at += self._width
+        took = min(self._left, len(data) - self.at)
+        self._left -= took
+        self.at += took
+        return not self._left
 
 
 def check(payload: bytes, max_message: int, invalid: int = CLOSE) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fastserver.errors import ConfigError
-from fastserver.framing import FRAMINGS
 from fastserver.peers.rounds import Rounds
 
 if TYPE_CHECKING:
@@ -35,8 +34,8 @@ class Heartbeat:
         self._config = config
         self._frames: dict[Framing, bytes] = {}
         if self._interval is not None:
-            for mode in config.modes:
-                self._frame(FRAMINGS[mode])
+            for framing in config.framings:
+                self._frame(framing)
         self._offered: dict[Peer, tuple[int, float]] = {}  # bytes, and since when it was no more (loop time, seconds)
         self._rounds = None if self._interval is None else Rounds(clock, peers, self._interval / CHECKS, self._check)
 
@@ -74,7 +73,7 @@ class Heartbeat:
             text = self._config.heartbeat_message
             try:
                 payload = framing.pack(framing.parse(text))
-                frame = self._frames[framing] = framing.splitter(self._config.max_message).frame(payload)
+                frame = self._frames[framing] = framing.written(self._config.max_message).frame(payload)
             except ValueError as error:
                 raise ConfigError(
                     f"--heartbeat-message: {text!r} is not allowed: {error}; allowed is one message"

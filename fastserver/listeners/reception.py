@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from fastserver.framing import FRAMINGS
 from fastserver.framing.discard import DISCARD
 from fastserver.peers.peer import Peer
 
@@ -12,6 +11,7 @@ if TYPE_CHECKING:
     from fastserver.config.config import Config
     from fastserver.config.listener import Listener
     from fastserver.fanout.channel import Channel
+    from fastserver.framing.framing import Splitter
     from fastserver.peers.hub import Hub
 
 
@@ -25,8 +25,10 @@ class Reception:
 
     def accept(self, listener: Listener) -> Peer:
         """A peer for the next connection to `listener`."""
-        framing, config = FRAMINGS[listener.mode], self._config
-        splitter = framing.splitter(config.max_message, config.invalid_text) if listener.role.sends else DISCARD
+        framing, config = listener.framing, self._config
+        splitter: Splitter = DISCARD
+        if listener.role.sends:
+            splitter = framing.splitter(config.max_message, config.invalid_text, config.oversize)
         peer = Peer(self._hub, self._everyone.view(framing), splitter, listener.role)
         if listener.path is not None:
             peer.address = f"unix:{listener.path}"

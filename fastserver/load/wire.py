@@ -14,7 +14,7 @@ from fastserver.config.listener import Role
 from fastserver.config.setting import GIB
 from fastserver.framing import FRAMINGS
 from fastserver.framing.bytescodec import BYTES
-from fastserver.framing.registry import DEFAULT_MODE
+from fastserver.framing.registry import DEFAULT_MODE, framing
 
 __all__ = ["SMALLEST", "WIRES", "Cut", "FramingWire", "Role", "Wire"]
 
@@ -79,13 +79,13 @@ class FramingWire(Wire):
     mode: str = DEFAULT_MODE
 
     def payload(self, size: int, stamp: bytes = b"") -> bytes:
-        return FRAMINGS[self.mode].codec.sized(size, stamp)
+        return framing(self.mode).codec.sized(size, stamp)
 
     def publish(self, payload: bytes) -> bytes:
-        return FRAMINGS[self.mode].frame(payload)
+        return framing(self.mode).frame(payload)
 
     def cut(self) -> Cut:
-        splitter = FRAMINGS[self.mode].splitter(GIB)
+        splitter = framing(self.mode).written(GIB)
         return lambda data: [message.payload for message in splitter.messages(splitter.feed(data), None)]
 
 

@@ -34,7 +34,8 @@ class Counts:
     """Messages the peer sent that wait for an async handler."""
     waiting_bytes: int = 0
     skipped_messages: int = 0
-    """Messages it sent that went no further, since their text is not UTF-8 (`invalid_text`)."""
+    """Messages it sent that went no further, since they are too long or their text is not UTF-8 (`oversize`,
+    `invalid_text`)."""
     untranslatable_messages: int = 0
     """Messages it sent that peers of another framing did not get, since they have no translation, or are longer than
     `max_message` then; once for each such framing."""

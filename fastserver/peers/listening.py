@@ -131,7 +131,7 @@ class Listening:
             part = self._pipe.take()
             if part is not None:
                 frames = self._splitter.feed(part)
-                self._messages = self._splitter.messages(frames, None).one_by_one()
+                self._messages = self._peer.framing.messages(frames, None).one_by_one()
             elif self._pipe.is_closing():
                 if self._peer.reason in (CloseReason.SLOW_CONSUMER, CloseReason.MEMORY):
                     raise FastserverError(f"{self._peer.address} was closed: {self._peer.reason}")

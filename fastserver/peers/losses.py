@@ -20,7 +20,7 @@ class Losses:
 
     def __init__(self, log: Log, connected: Container[int]) -> None:
         self.skipped: Counter[int] = Counter()
-        """Messages that went no further (`invalid_text`)."""
+        """Messages that went no further (`oversize`, `invalid_text`)."""
         self.untranslatable: Counter[int] = Counter()
         """Messages that peers of another framing did not get, once for each framing; those of `NOBODY` too."""
         self._log = log

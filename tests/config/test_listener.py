@@ -7,8 +7,6 @@ import pytest
 from fastserver import Config, ConfigError
 from fastserver.config.listener import Listener, Role
 
-MODES = ("lines", "msgpack")
-
 
 @pytest.mark.parametrize(
     ("url", "listener"),
@@ -19,12 +17,18 @@ MODES = ("lines", "msgpack")
         ("msgpack://[::]:65535?role=send", Listener("msgpack", "::", 65535, role=Role.SEND)),
         ("lines://[fe80::1%25eth0]:3001", Listener("lines", "fe80::1%eth0", 3001)),
         ("lines://[fe80::1%eth0]:3001", Listener("lines", "fe80::1%eth0", 3001)),
+        ("lines://localhost:1?eol=lf", Listener("lines", "localhost", 1)),
+        ("lines://localhost:1?eol=crlf&role=send", Listener("lines?eol=crlf", "localhost", 1, role=Role.SEND)),
+        (
+            "lines+unix:///run/feed.sock?role=send&eol=crlf",
+            Listener("lines?eol=crlf", path="/run/feed.sock", role=Role.SEND),
+        ),
         ("lines+unix:///run/feed.sock", Listener("lines", path="/run/feed.sock")),
         ("msgpack+unix:///a%20b%3f?role=receive", Listener("msgpack", path="/a b?", role=Role.RECEIVE)),
     ],
 )
 def test_url(url: str, listener: Listener) -> None:
-    assert Listener.parse(url, MODES) == listener
+    assert Listener.parse(url) == listener
 
 
 @pytest.mark.parametrize(
@@ -42,14 +46,16 @@ def test_url(url: str, listener: Listener) -> None:
         ("lines+unix://feed.sock", "no absolute path"),
         ("lines+unix://", "no absolute path"),
         ("lines+unix:///a%00b", "no absolute path"),
-        ("lines://127.0.0.1:3001?role=listen", "'role=listen' is no role"),
-        ("lines://127.0.0.1:3001?", "'' is no role"),
-        ("lines://127.0.0.1:3001?role=send&role=both", "is no role"),
+        ("lines://127.0.0.1:3001?role=listen", "role must be one of both, send, receive, not 'listen'"),
+        ("lines://127.0.0.1:3001?", "'' is no parameter with a value"),
+        ("lines://127.0.0.1:3001?role=send&role=both", "the parameter 'role' is given twice"),
+        ("lines://127.0.0.1:3001?role=send&eol=cr", "eol must be one of lf, crlf, not 'cr'"),
+        ("msgpack://127.0.0.1:3001?rol=send", "msgpack has no parameter 'rol'"),
     ],
 )
 def test_url_that_is_none(url: str, wrong: str) -> None:
     with pytest.raises(ValueError, match=wrong):
-        Listener.parse(url, MODES)
+        Listener.parse(url)
     with pytest.raises(ConfigError, match=r"^--listen: .* is not allowed: .*; allowed is MODE://HOST:PORT or "):
         Config(listen=(url,))
 

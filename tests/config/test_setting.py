@@ -55,7 +55,7 @@ def test_text_is_parsed(name: str, text: str, value: Any) -> None:
         ("drain_timeout", "inf", "0 s to 3600 s"),
         ("max_peers", "0", "1 to 10000000, or off"),
         ("burst", "off", "0.001 s to 3600 s"),
-        ("mode", "xml", "one of lines, msgpack, msgpack-stream"),
+        ("oversize", "cut", "one of close, skip"),
         ("echo", "perhaps", "true or false"),
         ("unix", "", "text that is not empty"),
         ("host", "a\0b", "text that is not empty"),

@@ -10,31 +10,35 @@ from functools import partial
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.splitters import COMPILED, TWINS, both, outcome, steps
-from support.strategies import STREAMS, cut
+from support.samples import SAMPLES
+from support.splitters import COMPILED, TWINS, WORDS, both, outcome, steps
+from support.strategies import cut
 
 from fastserver.compiled import COMPILED as ALL_COMPILED
 from fastserver.errors import FrameError
 from fastserver.framing import FRAMINGS
 
-ALL = ("lines", "msgpack", "msgpack-stream")
-FRAMES = {"lines": b"hi\r\n", "msgpack": b"\x00\x00\x00\x03\xa2hi", "msgpack-stream": b"\xa2hi"}
-PARTIAL = {"lines": b"hi", "msgpack": b"\x00\x00\x00\x03\xa2h", "msgpack-stream": b"\xa2h"}
 INVALID_TEXT = st.sampled_from(["close", "skip", "pass"])
-WRONG = {"lines": b"x" * 101, "msgpack": b"\x00\x00\x00\x00", "msgpack-stream": b"\xc1"}
+OVERSIZE = st.sampled_from(["close", "skip"])
 
 
 def test_the_framings_and_their_order() -> None:
-    assert list(FRAMINGS) == list(ALL)
+    assert list(FRAMINGS) == ["lines", "msgpack", "msgpack-stream"]
     for name, entry in FRAMINGS.items():
         assert entry.name == name
+
+
+def test_every_framing_has_samples() -> None:
+    assert set(SAMPLES) == set(WORDS)
 
 
 def test_the_compiled_splitters_are_used_unless_twins_are_asked_for() -> None:
     asked = os.environ.get("FASTSERVER_PURE_PYTHON") == "1"
     assert ALL_COMPILED is not asked
     expected = TWINS if asked else COMPILED
-    assert {name: entry.splitter for name, entry in FRAMINGS.items()} == expected
+    assert {name: type(entry.splitter(9)) for name, entry in FRAMINGS.items()} == {
+        name: type(expected[name](9)) for name in FRAMINGS
+    }
 
 
 def test_twins_can_be_asked_for() -> None:
@@ -42,7 +46,8 @@ def test_twins_can_be_asked_for() -> None:
         "import sys; from fastserver.compiled import COMPILED; from fastserver.framing import FRAMINGS, Message;"
         "assert not COMPILED and 'fastserver.framing._splitters' not in sys.modules;"
         "assert Message.__module__ == 'fastserver.framing.message';"
-        "assert all(sys.modules[one.splitter.__module__].__file__.endswith('.py') for one in FRAMINGS.values())"
+        "modules = {type(one.splitter(9)).__module__ for one in FRAMINGS.values()};"
+        "assert all(sys.modules[module].__file__.endswith('.py') for module in modules)"
     )
     environment = {**os.environ, "FASTSERVER_PURE_PYTHON": "1"}
     subprocess.run([sys.executable, "-c", code], env=environment, check=True)
@@ -60,7 +65,7 @@ def test_twins_stand_in_where_something_was_not_compiled(monkeypatch: pytest.Mon
 
 
 @pytest.mark.skipif(not COMPILED, reason="nothing compiled")
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", WORDS)
 def test_compiled_splitters_are_small_and_keep_their_fields_to_themselves(name: str) -> None:
     splitter = COMPILED[name](100)
     for field in ("buffer", "offset", "limit", "dead", "scan"):
@@ -69,14 +74,14 @@ def test_compiled_splitters_are_small_and_keep_their_fields_to_themselves(name: 
     assert sys.getsizeof(splitter) <= 150
 
 
-@both(*ALL)
+@both(*WORDS)
 def test_what_can_be_read_cannot_be_set(make) -> None:
     splitter = make(100)
     with pytest.raises(AttributeError):
         splitter.held = 1
 
 
-@both(*ALL)
+@both(*WORDS)
 def test_what_can_become_of_invalid_text(make) -> None:
     for known in ("close", "skip", "pass"):
         splitter = make(100, known)
@@ -85,24 +90,33 @@ def test_what_can_become_of_invalid_text(make) -> None:
         make(100, "drop")
 
 
-@both(*ALL)
+@both(*WORDS)
+def test_what_can_become_of_messages_over_the_limit(make) -> None:
+    for known in ("close", "skip"):
+        splitter = make(100, oversize=known)
+        assert (splitter.skipped, splitter.fault) == (0, None)
+    with pytest.raises(ValueError, match="oversize must be close or skip, not 'drop'"):
+        make(100, oversize="drop")
+
+
+@both(*WORDS)
 @pytest.mark.parametrize("limit", [0, -1, sys.maxsize + 1])
 def test_a_limit_no_message_can_have(make, limit: int) -> None:
     with pytest.raises(ValueError, match="max_message must be 1 to"):
         make(limit)
 
 
-@both(*ALL)
+@both(*WORDS)
 def test_the_largest_limit(make) -> None:
     assert make(sys.maxsize).feed(b"") == b""
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", WORDS)
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_bytes_of_every_kind(name: str, kind: type) -> None:
     for make in (TWINS[name], COMPILED.get(name, TWINS[name])):
         splitter = make(100)
-        frame, partial = FRAMES[name], PARTIAL[name]
+        frame, partial = SAMPLES[name].frame, SAMPLES[name].partial
         assert (splitter.feed(kind(b"")), splitter.count, splitter.held) == (b"", 0, 0)
         assert (splitter.feed(kind(frame + frame + partial)), splitter.count) == (frame + frame, 2)
         assert splitter.held == len(partial)
@@ -110,10 +124,10 @@ def test_bytes_of_every_kind(name: str, kind: type) -> None:
         assert splitter.held == len(partial)
         assert type(splitter.feed(kind(frame[len(partial) :] + frame))) is bytes
         assert (splitter.count, splitter.held) == (2, 0)
-        assert splitter.frame(kind(frame[4:] if name == "msgpack" else b"\xa2hi"))
+        assert splitter.frame(kind(b"\xa2hi"))
 
 
-@both(*ALL)
+@both(*WORDS)
 def test_what_is_not_bytes(make) -> None:
     splitter = make(100)
     for wrong in ("hi\n", 5, None, [1]):
@@ -124,10 +138,10 @@ def test_what_is_not_bytes(make) -> None:
     assert splitter.feed(b"") == b""
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", WORDS)
 def test_bytes_that_end_where_a_frame_ends_come_back_as_they_are(name: str) -> None:
     for make in (TWINS[name], COMPILED.get(name, TWINS[name])):
-        chunk = FRAMES[name] * 3
+        chunk = SAMPLES[name].frame * 3
         splitter = make(100)
         assert splitter.feed(chunk) is chunk
         mutable = bytearray(chunk)
@@ -136,25 +150,25 @@ def test_bytes_that_end_where_a_frame_ends_come_back_as_they_are(name: str) -> N
         assert frames == chunk
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", WORDS)
 def test_dead_after_an_error(name: str) -> None:
     for make in (TWINS[name], COMPILED.get(name, TWINS[name])):
         splitter = make(100)
-        splitter.feed(PARTIAL[name])
-        rest = FRAMES[name][len(PARTIAL[name]) :]
+        splitter.feed(SAMPLES[name].partial)
+        rest = SAMPLES[name].frame[len(SAMPLES[name].partial) :]
         with pytest.raises(FrameError) as first:
-            splitter.feed(rest + FRAMES[name] + WRONG[name] + FRAMES[name])
+            splitter.feed(rest + SAMPLES[name].frame + SAMPLES[name].wrong + SAMPLES[name].frame)
         error = first.value
-        assert (error.frames, error.count) == (FRAMES[name] * 2, 2)
-        assert error.offset == 2 * len(FRAMES[name])
-        for call, *arguments in ((splitter.feed, FRAMES[name]), (splitter.feed, b""), (splitter.finish,)):
+        assert (error.frames, error.count) == (SAMPLES[name].frame * 2, 2)
+        assert error.offset == 2 * len(SAMPLES[name].frame)
+        for call, *arguments in ((splitter.feed, SAMPLES[name].frame), (splitter.feed, b""), (splitter.finish,)):
             with pytest.raises(FrameError) as again:
                 call(*arguments)
             assert again.value.args == (error.saw, error.offset, error.limit, b"", 0)
         assert (splitter.count, splitter.held) == (0, 0)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", WORDS)
 def test_messages_and_frames_round_trip(name: str) -> None:
     payloads = [b"\xa2hi", b"\x01", b"\xa9" + b"x" * 9, b"\x93\x01\x02\x03"]
     for make in (TWINS[name], COMPILED.get(name, TWINS[name])):
@@ -172,36 +186,36 @@ def test_messages_and_frames_round_trip(name: str) -> None:
             splitter.messages(frames[:-1], "peer")
 
 
-@both(*ALL)
-def test_what_is_held_goes_when_the_splitter_goes(make) -> None:
-    for _ in range(3):
+@pytest.mark.parametrize("name", WORDS)
+def test_what_is_held_goes_when_the_splitter_goes(name: str) -> None:
+    for make in (TWINS[name], COMPILED.get(name, TWINS[name])):
         splitter = make(1 << 20)
-        splitter.feed(b"\x00\x00\x04\x00" if "Msgpack" in make.__name__ else b"x")
+        splitter.feed(SAMPLES[name].partial)
         del splitter
 
 
 @pytest.mark.skipif(not COMPILED, reason="nothing compiled")
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", WORDS)
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_the_compiled_splitter_does_what_its_twin_does(name: str, data: st.DataObject) -> None:
-    pieces = data.draw(cut(STREAMS[name]))
+    pieces = data.draw(cut(SAMPLES[name].streams))
     limit = data.draw(st.sampled_from([1, 2, 3, 7, 12, 13, 20, 64, 4096]))
-    kept = data.draw(INVALID_TEXT)
-    compiled, twin = (partial(kind[name], invalid_text=kept) for kind in (COMPILED, TWINS))
+    rules = {"invalid_text": data.draw(INVALID_TEXT), "oversize": data.draw(OVERSIZE)}
+    compiled, twin = (partial(kind[name], **rules) for kind in (COMPILED, TWINS))
     assert steps(compiled, limit, pieces) == steps(twin, limit, pieces)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", WORDS)
 @settings(max_examples=200, deadline=None)
 @given(data=st.data())
 def test_no_cut_changes_what_a_stream_comes_to(name: str, data: st.DataObject) -> None:
-    pieces = data.draw(cut(STREAMS[name]))
+    pieces = data.draw(cut(SAMPLES[name].streams))
     limit = data.draw(st.sampled_from([1, 3, 12, 20, 4096]))
     stream = b"".join(pieces)
-    kept = data.draw(INVALID_TEXT)
+    rules = {"invalid_text": data.draw(INVALID_TEXT), "oversize": data.draw(OVERSIZE)}
     for kind in (TWINS[name], COMPILED.get(name, TWINS[name])):
-        make = partial(kind, invalid_text=kept)
+        make = partial(kind, **rules)
         bytewise = outcome(make, limit, [stream[at : at + 1] for at in range(len(stream))])
         assert outcome(make, limit, [stream]).whatever_the_cuts == bytewise.whatever_the_cuts
         assert outcome(make, limit, pieces).whatever_the_cuts == bytewise.whatever_the_cuts

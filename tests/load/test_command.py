@@ -80,7 +80,10 @@ def test_csv(serve: Serve, tmp_path: Path) -> None:
         (["--size", "64:9:1"], "--size: '9:1' is not allowed; allowed is shares of 1 to 1000, as in 64:90,1024:10"),
         (["--batch", "0"], "--batch: '0' is not allowed; allowed is 1 to 1000000"),
         (["--port", "0"], "--port: '0' is not allowed; allowed is 1 to 65535"),
-        (["--mode", "xml"], "--mode: 'xml' is not allowed; allowed is one of lines, msgpack, msgpack-stream"),
+        (
+            ["--mode", "xml"],
+            "--mode: 'xml' is not allowed: there is no mode 'xml'; allowed is one of lines, msgpack, msgpack-stream",
+        ),
         (["--lockstep", "--rate", "5"], "--rate: 5 is not allowed with --lockstep, which has none"),
         (["--all-to-all", "5", "--subscribers", "3"], "--subscribers: 3 is not allowed with --all-to-all"),
         (["--json", "--csv"], "--json and --csv cannot both go to standard output: give one of them a file"),

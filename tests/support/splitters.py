@@ -2,32 +2,45 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import pytest
 
+from fastserver import framing as room
 from fastserver.errors import FrameError
-from fastserver.framing.lines import LinesSplitter
-from fastserver.framing.msgpack import MsgpackSplitter
-from fastserver.framing.msgpack_stream import MsgpackStreamSplitter
+from fastserver.framing import FRAMINGS
+from fastserver.framing.registry import framing
 
-TWINS: dict[str, Callable[[int], Any]] = {
-    "lines": LinesSplitter,
-    "msgpack": MsgpackSplitter,
-    "msgpack-stream": MsgpackStreamSplitter,
-}
-COMPILED: dict[str, Callable[[int], Any]] = {}
-try:
-    from fastserver.framing import _splitters
-except ImportError:  # test_framing.py fails then, unless twins were asked for
-    pass
-else:
-    COMPILED = {
-        "lines": _splitters.LinesSplitter,
-        "msgpack": _splitters.MsgpackSplitter,
-        "msgpack-stream": _splitters.MsgpackStreamSplitter,
-    }
+Make = Callable[..., Any]
+
+WORDS = (*FRAMINGS, "lines?eol=crlf")
+"""The framings whose splitters are compared: all of the registry, and some with parameters."""
+
+_MODULES = [importlib.import_module(f"{room.__name__}.{one.name}") for one in pkgutil.iter_modules(room.__path__)]
+
+
+def _made_by(word: str, compiled: bool) -> Make | None:
+    """Makes the splitter of that framing that is compiled, or its twin; None if there is none."""
+    make: Any = framing(word).splitter
+    kind, more = (make.func, make.keywords) if isinstance(make, partial) else (make, {})
+    for module in _MODULES:
+        found = vars(module).get(kind.__name__)
+        if (
+            found is not None
+            and found.__module__ == module.__name__
+            and compiled == module.__name__.endswith("._splitters")
+        ):
+            return partial(found, **more) if more else found
+    return None
+
+
+TWINS: dict[str, Make] = {word: make for word in WORDS if (make := _made_by(word, False)) is not None}
+COMPILED: dict[str, Make] = {word: make for word in WORDS if (make := _made_by(word, True)) is not None}
+"""Empty where nothing is compiled; test_framing.py fails then, unless twins were asked for."""
 
 
 def both(*names: str) -> pytest.MarkDecorator:

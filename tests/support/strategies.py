@@ -89,15 +89,6 @@ def damaged(draw: st.DrawFn, streams: st.SearchStrategy[bytes]) -> bytes:
     return bytes(stream)
 
 
-STREAMS = {
-    "lines": damaged(LINES),
-    "msgpack": damaged(
-        st.lists(st.one_of(OBJECTS, RANDOM).map(prefixed), max_size=4).map(b"".join),
-    ),
-    "msgpack-stream": damaged(st.one_of(st.lists(OBJECTS, max_size=4).map(b"".join), RANDOM)),
-}
-
-
 @st.composite
 def cut(draw: st.DrawFn, streams: st.SearchStrategy[bytes]) -> list[bytes]:
     """A stream in pieces, some of them empty."""

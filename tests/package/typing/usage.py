@@ -39,7 +39,8 @@ config = Config(
     handler_errors="keep",
     drain_timeout=1.5,
 )
-assert_type(config.mode, Literal["lines", "msgpack", "msgpack-stream"])
+assert_type(config.mode, Literal["lines", "msgpack", "msgpack-stream"] | str)
+Config(mode="lines?eol=crlf")
 assert_type(config.port, int | None)
 assert_type(config.max_pending, int)
 assert_type(config.message_timeout, float | None)

@@ -1,0 +1,47 @@
+# What splitters have in common. The base has no methods of C, since a table of them would take 8 bytes of each.
+
+cdef enum State:
+    ALIVE
+    LOST  # the bytes fed last were, for want of memory: nothing can follow them
+    DEAD
+
+
+@cython.no_gc
+@cython.auto_pickle(False)
+cdef class Splitter:
+    """The state of a splitter, whatever its grammar."""
+
+    cdef readonly Py_ssize_t count
+    cdef readonly object fault
+    cdef uint64_t limit
+    cdef uint64_t offset  # of the first byte held, in the stream
+    cdef Buffer buffer
+    cdef readonly uint32_t skipped
+    cdef uint8_t state
+    cdef uint8_t skips  # messages over the limit are left out
+    cdef uint8_t skipping  # what comes next belongs to one of them
+    cdef uint8_t variant  # free for the grammar
+
+    def __dealloc__(self):
+        buffer_clear(&self.buffer)
+
+    @property
+    def held(self) -> int:
+        """Bytes kept of the frame that is not complete."""
+        return self.buffer.size
+
+
+cdef inline void forget_last(Splitter self) noexcept:
+    """Begins a call: what the last one gave is no more."""
+    self.count = 0
+    if self.skipped:
+        self.skipped = 0
+        self.fault = None
+
+
+cdef int note_skipped(Splitter self, object fault) except -1:
+    """Counts a message that is left out; `fault` says why."""
+    if self.skipped == 0:
+        self.fault = fault
+    self.skipped += 1
+    return 0
