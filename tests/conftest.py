@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import pytest
 import uvloop
+from support.accepted import Client
 from support.child_process import ChildProcess
 from support.server_process import ServerProcess
 
@@ -51,7 +52,10 @@ def run(request: pytest.FixtureRequest) -> Run:
 
     def within_deadline(main: Coroutine[Any, Any, Any]) -> Any:
         async def whole() -> Any:
-            return await asyncio.wait_for(main, RUN_DEADLINE)
+            try:
+                return await asyncio.wait_for(main, RUN_DEADLINE)
+            finally:
+                await Client.close_all()
 
         return request.param(whole())
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+from typing import Any, cast
+
 from support.simulation import Simulation
+from support.views import everything, join, publish, segments
 
 from fastserver.fanout.parts import past
-from fastserver.fanout.segment import OWN, RUN, STRETCH, Segment
+from fastserver.fanout.segment import OWN, RUN, SEGMENT, STRETCH, Segment
+from fastserver.fanout.view import View
+from fastserver.framing import FRAMINGS
 from fastserver.peers.peer import Peer
 
 
@@ -80,3 +86,64 @@ def test_past_leaves_out_the_first_bytes_of_some_parts() -> None:
         assert b"".join(past(parts, size)) == b"abcdefghij"[size:]
     assert past(parts, 0)[0] is parts[0]
     assert past(parts, 10) == []
+
+
+def test_nothing_is_kept_while_nobody_is_behind() -> None:
+    channel = View(FRAMINGS["lines"])
+    slow = join(channel)
+    channel.fall_behind(slow)
+    publish(channel, b"x\n")
+    assert channel.backlog is not None
+    assert everything(slow) == (b"x\n", 1)
+    channel.catch_up(slow, cast(Any, object()))
+    assert channel.backlog is None
+    publish(channel, b"y\n")
+    assert channel.backlog is None
+
+
+def test_backlog_keeps_each_batch_once_and_only_from_the_furthest_cursor_on() -> None:
+    gc.collect()
+    channel = View(FRAMINGS["lines"])
+    members = [join(channel) for _ in range(100)]
+    for member in members:
+        channel.fall_behind(member)
+    for _ in range(10):
+        publish(channel, b"x" * SEGMENT + b"\n")
+    assert sum(one.size for one in segments()) == 10 * (SEGMENT + 1)
+    for member in members[1:]:
+        everything(member)
+    assert sum(one.size for one in segments()) == 10 * (SEGMENT + 1)
+    for _ in range(5):
+        members[0].peer.outbox.take()
+    assert sum(one.size for one in segments()) == 5 * (SEGMENT + 1)  # what lies ahead
+    channel.leave(members[0])
+    members[0].peer.outbox = None
+    del members[0], member
+    assert not segments()
+
+
+def test_tiny_batches_sharesegments() -> None:
+    gc.collect()
+    channel = View(FRAMINGS["lines"])
+    slow = join(channel)
+    channel.fall_behind(slow)
+    line = b"x" * 63 + b"\n"
+    for _ in range(10 * SEGMENT // 64):
+        publish(channel, line)
+    assert len(segments()) == 10
+    data, messages = everything(slow)
+    assert data == line * messages
+    assert messages == 10 * SEGMENT // 64
+
+
+def test_a_backlog_of_any_length_is_let_go() -> None:
+    channel = View(FRAMINGS["lines"])
+    slow = join(channel)
+    channel.fall_behind(slow)
+    blob = b"x" * (SEGMENT + 1)
+    for _ in range(50_000):
+        publish(channel, blob)
+    channel.leave(slow)
+    del slow
+    gc.collect()
+    assert segments() == []

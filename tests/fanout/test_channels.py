@@ -250,3 +250,21 @@ def test_a_function_makes_values_that_can_be_packed_of_others() -> None:
         fastserver.Server(default=sorted)
     with pytest.raises(ValueError, match="default 3 is not allowed"):
         fastserver.Server(fastserver.Config(mode="msgpack"), default=3)  # type: ignore[arg-type]
+
+
+def test_channels_last_while_someone_is_in_them() -> None:
+    simulation = Simulation()
+    made = simulation.server
+    peer, transport = simulation.connect()
+    peer.join(made.channel("room"))
+    assert made.channel("room").peers == [peer]
+    assert made.channel("room") is made.channel("room")
+    peer.join(made.channel("room"))
+    assert made.channel("room").peers == [peer]
+    peer.leave(made.channel("room"))
+    peer.leave(made.channel("room"))
+    assert made.channel("room").peers == []
+    assert made.everyone.peers == [peer]
+    transport.reset()
+    simulation.loop.tick()
+    assert made.everyone.peers == []

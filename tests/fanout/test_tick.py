@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from support.simulation import Simulation
 
+from fastserver import Message
+
 
 def test_one_who_alone_was_heard_last_is_not_kept_waiting() -> None:
     simulation = Simulation(log_messages=0)
@@ -61,3 +63,24 @@ def test_a_write_that_fails_takes_nothing_from_the_next_batch(monkeypatch: pytes
     one.data_received(b"its own\n")
     simulation.loop.tick()
     assert hearing.sent == b"whole\n"
+
+
+def test_one_write_a_tick_with_all_sends_in_the_order_of_the_calls() -> None:
+    simulation = Simulation()
+    room = simulation.server.channel("room")
+
+    def answer(message: Message) -> None:
+        message.peer.send(b"first")
+        room.broadcast(b"second")
+        simulation.server.everyone.broadcast(b"third", exclude=other)
+        message.peer.send(b"fourth")
+
+    simulation.server.on_message(answer)
+    (one, own), (other, others) = simulation.connect(), simulation.connect()
+    one.join(room)
+    other.join(room)
+    one.data_received(b"go\n")
+    simulation.loop.tick()
+    assert bytes(own.sent) == b"first\nsecond\nthird\nfourth\n"
+    assert bytes(others.sent) == b"second\n"
+    assert (own.writes, others.writes) == (1, 1)

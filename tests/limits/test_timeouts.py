@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import pytest
 from support.simulation import Simulation, Transport
+from support.slow import LIMIT, message
 
 from fastserver import CloseReason
 from fastserver.config.listener import Role
@@ -128,3 +130,40 @@ def test_stand_still_while_a_peer_is_not_read() -> None:
     simulation.loop.advance(50.0)
     peer.resume_reading(2)
     outlast(simulation, peer, 10.0)
+
+
+def test_slow_after_closes_under_disconnect_what_is_a_quarter_behind_for_so_long(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    simulation = Simulation(max_pending=LIMIT, slow_after=8.0, log_messages=1, message_timeout=None)
+    sender, _ = simulation.connect()
+    (slow, _), (better, reading) = simulation.connect(0), simulation.connect(0)
+    for number in range(3):
+        sender.data_received(message(number, 9990))
+        simulation.loop.tick()
+    simulation.loop.advance(6.0)
+    reading.give_room(20_000)
+    assert slow.reason is None
+    simulation.loop.advance(6.0)
+    assert slow.reason == "slow_consumer"
+    assert better.reason is None
+    assert "has been more than 16384 bytes behind for 8.0 s: closing it" in caplog.text
+
+
+def test_slow_after_marks_and_logs_once_under_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    simulation = Simulation(
+        max_pending=LIMIT, slow_after=8.0, slow_consumer="drop-oldest", log_messages=5, message_timeout=None
+    )
+    sender, _ = simulation.connect()
+    slow, reading = simulation.connect(0)
+    for number in range(3):
+        sender.data_received(message(number, 9990))
+        simulation.loop.tick()
+    with caplog.at_level(logging.WARNING, "fastserver"):
+        simulation.loop.advance(30.0)
+        assert slow.reason is None
+        assert slow.figures().slow
+        reading.give_room(1 << 40)
+        simulation.loop.advance(10.0)
+    assert caplog.messages == ["peer 2 127.0.0.1:40002 has been more than 16384 bytes behind for 8.0 s"]
+    assert not slow.figures().slow

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import socket
 import sys
+from typing import Any
 
 import pytest
+from conftest import Run
+from support.accepted import Client, peer_of
 
-from fastserver import Config
+from fastserver import Config, Server
 from fastserver.listeners.options import accepted, kept_alive
 from fastserver.listeners.sockets import listen_tcp
 from fastserver.socketoptions import set_options
@@ -31,3 +34,31 @@ def test_send_buffer_and_latest_have_options_of_their_own() -> None:
     assert accepted(Config(keepalive=None)) == []
     assert accepted(Config(keepalive=None, send_buffer=65536)) == [("SO_SNDBUF", 65536)]
     assert [name for name, _ in accepted(Config(keepalive=None, slow_consumer="latest"))] == ["TCP_NOTSENT_LOWAT"]
+
+
+def config(**settings: Any) -> Config:
+    return Config(**{"port": 0, "drain_timeout": 0.0, "log_messages": 0, **settings})
+
+
+def test_connections_are_kept_alive(run: Run) -> None:
+    async def main() -> None:
+        for keepalive, on in ((60, 1), (None, 0)):
+            async with Server(config(keepalive=keepalive)) as server:
+                await Client.connect(server)
+                accepted = peer_of(server, 0).link.transport.get_extra_info("socket")
+                assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == on
+
+    run(main())
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="the system does not have it")
+@pytest.mark.parametrize(("policy", "not_sent"), [("disconnect", False), ("drop-oldest", False), ("latest", True)])
+def test_sockets_are_as_the_policy_needs_them(run: Run, policy: str, not_sent: bool) -> None:
+    async def main() -> None:
+        async with Server(config(slow_consumer=policy, tcp_user_timeout=2.0)) as server:
+            await Client.connect(server)
+            accepted = peer_of(server, 0).link.transport.get_extra_info("socket")
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 0  # it resets the living
+            assert (accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT) == 16384) == not_sent
+
+    run(main())

@@ -4,228 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import struct
 import sys
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
-import uvloop
-
-from fastserver import CloseReason, Config, Message, Peer, Server
-from fastserver.peers.figures import Figures
-from fastserver.peers.socketlink import Sockets
-from fastserver.peers.transportlink import TransportLink
-
-DEADLINE = 30
-Main = Callable[["Scene"], Coroutine[Any, Any, None]]
-
-
-class Scene:
-    """A server, plain sockets connected to it, and the figures of those that left it."""
-
-    def __init__(
-        self, unix: Path | None, stack: ExitStack, handler: Callable[[Message], object] | None, **settings: Any
-    ) -> None:
-        where: dict[str, Any] = {"port": 0} if unix is None else {"unix": str(unix)}
-        self.server = Server(Config(**{"log_messages": 0, "drain_timeout": 0.05} | where | settings))
-        self.unix = unix is not None
-        self.address = ""
-        self.left: list[Figures] = []
-        self._stack = stack
-        if handler is not None:
-            self.server.on_message(handler)
-
-        @self.server.on_disconnect
-        def leave(peer: Peer, reason: CloseReason) -> None:
-            self.left.append(peer.figures())
-
-    async def connect(self, receive_buffer: int | None = None) -> socket.socket:
-        """A socket that the server has let in."""
-        family = socket.AF_UNIX if self.unix else socket.AF_INET
-        sock = self._stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
-        if receive_buffer is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        sock.setblocking(False)
-        address = self.address = self.server.addresses[0]
-        before = self.server.peers.accepted
-        loop = asyncio.get_running_loop()
-        host, _, port = address.rpartition(":")
-        await loop.sock_connect(sock, address.removeprefix("unix:") if self.unix else (host, int(port)))
-        await until(lambda: self.server.peers.accepted > before)
-        return sock
-
-    def tell(self, line: bytes) -> None:
-        """Send a line to everyone, now."""
-        self.server.everyone.broadcast(line)
-        self.server.flush.run()
-
-    async def stuff(self, peer: Peer, line: bytes) -> None:
-        """Send lines until the kernel takes no more for `peer`, which reads nothing."""
-        while not peer.link.stuck and peer.reason is None:
-            peer.send(line)
-            self.server.flush.run()
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop run until `condition` holds."""
-    while not condition():
-        await asyncio.sleep(0)
-
-
-async def heard(sock: socket.socket, size: int) -> bytes:
-    """The next `size` bytes."""
-    data = b""
-    while len(data) < size:
-        chunk = await asyncio.get_running_loop().sock_recv(sock, size - len(data))
-        assert chunk, data
-        data += chunk
-    return data
-
-
-async def to_the_end(sock: socket.socket) -> tuple[bytes, bool]:
-    """All that still comes, and whether the connection was reset."""
-    data = bytearray()
-    while True:
-        try:
-            chunk = await asyncio.get_running_loop().sock_recv(sock, 1 << 20)
-        except ConnectionResetError:
-            return bytes(data), True
-        if not chunk:
-            return bytes(data), False
-        data += chunk
-
-
-def reset(sock: socket.socket) -> None:
-    """Close with a reset."""
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    sock.close()
-
-
-@pytest.fixture(params=[uvloop.run, asyncio.run], ids=["uvloop", "asyncio"])
-def loop(request: pytest.FixtureRequest) -> Any:
-    return request.param
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as opened:
-        yield opened
-
-
-class Run:
-    """Runs a scene on a loop, over TCP or over the Unix socket at `path`."""
-
-    def __init__(self, loop: Any, stack: ExitStack, path: Path | None) -> None:
-        self._loop = loop
-        self._stack = stack
-        self._path = path
-
-    def __call__(self, main: Main, handler: Callable[[Message], object] | None = None, **settings: Any) -> None:
-        self._loop(self._whole(main, handler, settings))
-
-    async def _whole(self, main: Main, handler: Callable[[Message], object] | None, settings: dict[str, Any]) -> None:
-        scene = Scene(self._path, self._stack, handler, **settings)
-        await scene.server.start()
-        try:
-            await asyncio.wait_for(main(scene), DEADLINE)
-        finally:
-            await scene.server.stop()
-
-
-@pytest.fixture(params=["tcp", "unix"])
-def run(request: pytest.FixtureRequest, loop: Any, stack: ExitStack, tmp_path: Path) -> Run:
-    return Run(loop, stack, tmp_path / "feed" if request.param == "unix" else None)
-
-
-@pytest.fixture(params=["socket", "transport"])
-def run_any(request: pytest.FixtureRequest, run: Run, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a scene with either kind of link. Only a socket keeps what was sent before a write that fails."""
-    if request.param == "transport":
-        monkeypatch.setattr(Sockets, "link", lambda _, owner, transport: TransportLink(owner, transport))
-    return run
-
-
-@pytest.fixture
-def run_tcp(loop: Any, stack: ExitStack) -> Run:
-    return Run(loop, stack, None)
-
-
-@pytest.mark.parametrize("unread", [False, True], ids=["read", "unread"])
-@pytest.mark.parametrize("policy", ["disconnect", "drop-oldest", "drop-newest", "latest", "block"])
-def test_what_was_sent_before_a_close_arrives_though_a_write_fails_first(run: Run, policy: str, unread: bool) -> None:
-    async def main(scene: Scene) -> None:
-        witness, sender = await scene.connect(), await scene.connect()
-        if unread:
-            scene.tell(b"unread")
-        sender.send(b"one\ntwo\nthe last")
-        sender.close()
-        for number in range(3):  # the first write finds out, the second fails; nothing was read yet
-            scene.tell(b"%d" % number)
-        assert scene.server.peers.totals().messages_in == 0
-        # TCP answers a close with unread data by a reset: then there was no end of stream.
-        whole = scene.unix or not unread
-        expected = (b"unread\n" if unread else b"") + b"0\n1\n2\none\ntwo\n" + (b"the last\n" if whole else b"")
-        assert await heard(witness, len(expected)) == expected
-        await until(lambda: bool(scene.left))
-        assert scene.left[0].messages_in == (3 if whole else 2)
-        assert (
-            scene.left[0].offered_messages
-            == scene.left[0].messages_out + scene.left[0].dropped_messages + scene.left[0].pending_messages
-        )
-
-    run(main, slow_consumer=policy)
-
-
-def test_what_was_sent_before_a_close_is_handled_too(run: Run) -> None:
-    async def main(scene: Scene) -> None:
-        sender = await scene.connect()
-        sender.send(b"one\ntwo\nthe last")
-        sender.close()
-        for number in range(3):
-            scene.tell(b"%d" % number)
-        await until(lambda: bool(scene.left))
-        assert handled == [b"one", b"two", b"the last"]
-
-    handled: list[bytes] = []
-    run(main, lambda message: handled.append(message.payload))
-
-
-def test_a_peer_that_shut_down_its_reading_is_still_heard(run: Run) -> None:
-    async def main(scene: Scene) -> None:
-        if not scene.unix:
-            return  # TCP does not tell
-        witness, sender = await scene.connect(), await scene.connect()
-        sender.shutdown(socket.SHUT_RD)
-        scene.tell(b"0")
-        sender.send(b"one\n")
-        assert await heard(witness, 6) == b"0\none\n"
-        sender.send(b"two\n")
-        assert await heard(witness, 4) == b"two\n"
-        sender.close()
-        await until(lambda: bool(scene.left))
-
-    run(main)
-
-
-def test_a_reset_is_told_from_an_end_also_when_a_write_finds_out(run_tcp: Run) -> None:
-    async def main(scene: Scene) -> None:
-        witness, sender = await scene.connect(), await scene.connect()
-        sender.send(b"whole\nhalf")
-        reset(sender)
-        scene.tell(b"0")
-        assert await heard(witness, 8) == b"0\nwhole\n"
-        await until(lambda: bool(scene.left))
-        assert scene.left[0].reason == "reset"
-        assert scene.left[0].messages_in == 1
-
-    run_tcp(main)
+from support.accepted import until
+from support.scene import DEADLINE, Play, Scene, heard, reset, to_the_end
 
 
 @pytest.mark.parametrize("how", ["abort", "slow_consumer", "close", "stop", "memory"])
-def test_a_message_that_is_cut_ends_in_a_reset_and_the_kernel_forgets_it(run_tcp: Run, how: str) -> None:
+def test_a_message_that_is_cut_ends_in_a_reset_and_the_kernel_forgets_it(play_tcp: Play, how: str) -> None:
     async def main(scene: Scene) -> None:
         reader = await scene.connect(receive_buffer=4096)
         (peer,) = scene.server.peers
@@ -257,7 +45,7 @@ def test_a_message_that_is_cut_ends_in_a_reset_and_the_kernel_forgets_it(run_tcp
         "slow_consumer": {"max_pending": 64 * 1024},
         "memory": {"max_memory": 1024 * 1024, "max_message": 10000},
     }
-    run_tcp(main, **settings.get(how, {}))
+    play_tcp(main, **settings.get(how, {}))
 
 
 def lingering(scene: Scene) -> list[str]:
@@ -268,7 +56,7 @@ def lingering(scene: Scene) -> list[str]:
     return [queues for queues in left if int(queues.partition(":")[0], 16)]
 
 
-def test_an_end_after_whole_messages_is_no_reset(run_any: Run) -> None:
+def test_an_end_after_whole_messages_is_no_reset(play_any: Play) -> None:
     async def main(scene: Scene) -> None:
         reader = await scene.connect()
         (peer,) = scene.server.peers
@@ -282,10 +70,10 @@ def test_an_end_after_whole_messages_is_no_reset(run_any: Run) -> None:
         await until(lambda: bool(scene.left))
         assert scene.left[0].messages_out == 100
 
-    run_any(main)
+    play_any(main)
 
 
-def test_one_that_ended_its_stream_is_not_let_go_before_it_has_taken_everything(run_any: Run) -> None:
+def test_one_that_ended_its_stream_is_not_let_go_before_it_has_taken_everything(play_any: Play) -> None:
     async def main(scene: Scene) -> None:
         reader = await scene.connect(receive_buffer=4096)
         (peer,) = scene.server.peers
@@ -304,11 +92,11 @@ def test_one_that_ended_its_stream_is_not_let_go_before_it_has_taken_everything(
         assert scene.left[0].bytes_out == len(data)
         assert scene.left[0].dropped_messages == 0
 
-    run_any(main)
+    play_any(main)
 
 
 @pytest.mark.parametrize("policy", ["disconnect", "drop-oldest", "drop-newest", "latest", "block"])
-def test_the_books_are_right_for_one_that_takes_late(run_any: Run, policy: str) -> None:
+def test_the_books_are_right_for_one_that_takes_late(play_any: Play, policy: str) -> None:
     async def main(scene: Scene) -> None:
         reader = await scene.connect(receive_buffer=4096)
         (peer,) = scene.server.peers
@@ -329,10 +117,10 @@ def test_the_books_are_right_for_one_that_takes_late(run_any: Run, policy: str) 
         assert peer.figures().messages_out == expected // 10_000
         assert peer.figures().dropped_messages == 0
 
-    run_any(main, slow_consumer=policy)
+    play_any(main, slow_consumer=policy)
 
 
-def test_ends_of_a_connection_that_is_gone_raise_nothing(run_any: Run) -> None:
+def test_ends_of_a_connection_that_is_gone_raise_nothing(play_any: Play) -> None:
     async def main(scene: Scene) -> None:
         socks = [await scene.connect() for _ in range(4)]
         stuck = await scene.connect(receive_buffer=4096)
@@ -353,10 +141,10 @@ def test_ends_of_a_connection_that_is_gone_raise_nothing(run_any: Run) -> None:
         for figures in scene.left:
             assert figures.offered_messages == figures.messages_out + figures.dropped_messages
 
-    run_any(main)
+    play_any(main)
 
 
-def test_one_that_closed_unread_is_not_waited_for(run_any: Run) -> None:
+def test_one_that_closed_unread_is_not_waited_for(play_any: Play) -> None:
     async def main(scene: Scene) -> None:
         witness, gone = await scene.connect(), await scene.connect()
         peer = list(scene.server.peers)[1]
@@ -369,10 +157,10 @@ def test_one_that_closed_unread_is_not_waited_for(run_any: Run) -> None:
         peer.close(within=2 * DEADLINE)
         await until(lambda: bool(scene.left))
 
-    run_any(main)
+    play_any(main)
 
 
-def test_the_kernel_holds_no_more_than_the_send_buffer(run: Run) -> None:
+def test_the_kernel_holds_no_more_than_the_send_buffer(play: Play) -> None:
     async def main(scene: Scene) -> None:
         sizes = []
         for _ in range(2):
@@ -383,10 +171,10 @@ def test_the_kernel_holds_no_more_than_the_send_buffer(run: Run) -> None:
         # Linux doubles what is asked for, for its own use; the reader's own buffer comes on top.
         assert max(sizes) < 256 * 1024
 
-    run(main, send_buffer=16 * 1024)
+    play(main, send_buffer=16 * 1024)
 
 
-def test_what_the_kernel_holds_for_peers_that_are_behind_counts_as_memory(run: Run) -> None:
+def test_what_the_kernel_holds_for_peers_that_are_behind_counts_as_memory(play: Play) -> None:
     async def main(scene: Scene) -> None:
         honest = await scene.connect()
         (speaker,) = scene.server.peers
@@ -410,4 +198,4 @@ def test_what_the_kernel_holds_for_peers_that_are_behind_counts_as_memory(run: R
         assert {figures.reason for figures in scene.left} == {"memory"}
 
     if sys.platform == "linux":
-        run(main, max_memory=4 * 1024 * 1024, max_message=10_000)
+        play(main, max_memory=4 * 1024 * 1024, max_message=10_000)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from conftest import Serve
 from support.simulation import Simulation
+from support.slow import LIMIT, message
 
 from fastserver import CloseReason
 from fastserver.framing import FRAMINGS
@@ -17,7 +18,6 @@ from fastserver.peers.peer import Peer
 
 MODES = ["lines", "msgpack", "msgpack-stream"]
 POLICIES = ["drop-oldest", "drop-newest", "latest"]
-LIMIT = 64 * 1024
 
 
 def begin(mode: str, **settings: Any) -> Simulation:
@@ -162,3 +162,42 @@ def test_books_of_a_peer_that_cannot_be_made_up(monkeypatch: pytest.MonkeyPatch)
     assert peer.closed
     assert not simulation.server.peers
     assert simulation.server.door.emptied.is_set()
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("lines", b'{"fastserver": "closing", "reason": "slow_consumer"}\n'),
+        ("msgpack", b"\x00\x00\x00\x29\x82\xaafastserver\xa7closing\xa6reason\xadslow_consumer"),
+        ("msgpack-stream", b"\x82\xaafastserver\xa7closing\xa6reason\xadslow_consumer"),
+    ],
+)
+def test_the_last_word_comes_behind_what_the_transport_had(mode: str, expected: bytes) -> None:
+    simulation = Simulation(mode=mode, max_pending=LIMIT, last_word=True, log_messages=0)
+    sender, _ = simulation.connect()
+    slow, reading = simulation.connect(1000)
+    frame = simulation.server.packer.frame(b"x" * 9990)
+    for _ in range(20):
+        sender.data_received(frame)
+        simulation.loop.tick()
+    assert slow.reason == "slow_consumer"
+    assert not reading.lost
+    reading.give_room(1 << 40)
+    assert bytes(reading.sent) == frame + expected
+    assert reading.ended
+    figures = slow.figures()
+    assert figures.messages_out == 2
+    assert figures.pending_messages == 0
+    assert figures.offered_messages == 2 + figures.dropped_messages
+
+
+def test_nothing_is_said_unasked() -> None:
+    simulation = Simulation(max_pending=LIMIT, slow_consumer="drop-oldest", log_messages=0)
+    sender, _ = simulation.connect()
+    slow, reading = simulation.connect(0)
+    for number in range(20):
+        sender.data_received(message(number, 9990))
+        simulation.loop.tick()
+    reading.give_room(1 << 40)
+    slow.close()
+    assert all(line.endswith(b"x") for line in bytes(reading.sent).splitlines())

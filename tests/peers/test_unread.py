@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Run
+from support.scene import reset
 
 from fastserver import Config, Message, Server
 
@@ -37,12 +37,6 @@ async def connect(server: Server) -> socket.socket:
         one = socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])))
     await until(lambda: server.peers.accepted > before)
     return one
-
-
-def reset(one: socket.socket) -> None:
-    """Close it so that the other side is told by a reset."""
-    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    one.close()
 
 
 async def send(one: socket.socket, data: bytes) -> None:
