@@ -5,7 +5,7 @@ import typing
 from fastserver import compiled as compiled  # first: it decides how the others are found
 from fastserver.config.config import Config
 from fastserver.errors import CloseReason, ConfigError, FastserverError, FrameError, ListenError
-from fastserver.peers.figures import Figures
+from fastserver.figures import Figures
 from fastserver.peers.peer import Peer
 from fastserver.server import Server
 

@@ -20,8 +20,8 @@ from fastserver.peers.report import lost
 if TYPE_CHECKING:
     from fastserver.clock import Clock
     from fastserver.config.config import Config
+    from fastserver.figures import Figures
     from fastserver.log.log import Log
-    from fastserver.peers.figures import Figures
     from fastserver.peers.peermap import PeerMap
     from fastserver.peers.unread import Unread
 

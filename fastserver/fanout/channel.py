@@ -11,6 +11,7 @@ from fastserver.fanout.view import Member, View
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
+    from fastserver.figures import Figures
     from fastserver.framing import Message
     from fastserver.framing.framing import Framing
     from fastserver.framing.packer import Packer
@@ -46,8 +47,8 @@ class Listening(Protocol):
 
     def __exit__(self, *_: object) -> None: ...
 
-    def figures(self) -> Any:
-        """Its figures: what it was offered, took and missed (a `fastserver.Figures`)."""
+    def figures(self) -> Figures:
+        """Its figures: what it was offered, took and missed."""
 
     def close(self) -> None:
         """Receive nothing more; what waits is dropped."""

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastserver.config.listener import Role
 from fastserver.errors import CloseReason, FastserverError
+from fastserver.figures import Figures
 from fastserver.framing.discard import DISCARD
-from fastserver.peers.figures import Figures
 from fastserver.peers.membership import join
 from fastserver.peers.peer import Peer
 from fastserver.peers.transportlink import TransportLink

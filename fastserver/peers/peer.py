@@ -10,10 +10,10 @@ from fastserver.config.listener import Role
 from fastserver.errors import CloseReason
 from fastserver.fanout.channel import Channel
 from fastserver.fanout.view import Member, View
+from fastserver.figures import Figures
 from fastserver.peers import books, closing, figures, membership
 from fastserver.peers.books import Amount, Past
 from fastserver.peers.closing import CLOSE_TIMEOUT, happen
-from fastserver.peers.figures import Figures
 from fastserver.peers.membership import Memberships
 from fastserver.peers.reading import Reading
 from fastserver.peers.stages import OFFERED, Event, Stage

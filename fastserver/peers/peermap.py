@@ -8,7 +8,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from fastserver.errors import CloseReason
-from fastserver.peers.figures import Counts, Figures
+from fastserver.figures import Counts, Figures
 from fastserver.peers.losses import NOBODY, Losses
 from fastserver.peers.peer import Peer
 

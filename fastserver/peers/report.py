@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from fastserver.clock import Clock
 from fastserver.errors import CloseReason
+from fastserver.figures import Counts, Figures
 from fastserver.log.log import logger, tell
-from fastserver.peers.figures import Counts, Figures
 from fastserver.peers.peermap import PeerMap
 from fastserver.peers.rounds import visit_all
 

@@ -9,7 +9,7 @@ import json
 import runpy
 import sys
 
-from fastserver.peers.figures import Figures
+from fastserver.figures import Figures
 from fastserver.peers.peer import Peer
 from fastserver.peers.peermap import PeerMap
 

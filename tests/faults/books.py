@@ -1,4 +1,4 @@
-"""The books of a server, from wherever they were read: by name, what `fastserver.peers.figures.Counts` has."""
+"""The books of a server, from wherever they were read: by name, what `fastserver.figures.Counts` has."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ from support.deadline import DEADLINE
 
 from fastserver import CloseReason, Config, Peer, Server
 from fastserver.config.slowconsumers import POLICIES
+from fastserver.figures import Figures
 from fastserver.framing import FRAMINGS
-from fastserver.peers.figures import Figures
 
 CASES = [(fault, mode) for fault in FAULTS.values() if not fault.needs for mode in fault.modes]
 STUCK = [fault for fault, _ in CASES if "slow_consumer" in fault.ends]

@@ -13,7 +13,7 @@ from typing import Any
 from support.accepted import until
 
 from fastserver import CloseReason, Config, Message, Peer, Server
-from fastserver.peers.figures import Figures
+from fastserver.figures import Figures
 
 DEADLINE = 30
 Main = Callable[["Scene"], Coroutine[Any, Any, None]]

@@ -139,6 +139,7 @@ async def listen(channel: Channel) -> None:
         assert_type(message.peer, None)
     with channel.listen() as listening:
         assert_type((await listening.__anext__()).value, Any)
+        assert_type(listening.figures(), Figures)
 
 
 def peers(peer: Peer) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastserver.peers.figures import Counts, Figures
+from fastserver.figures import Counts, Figures
 
 
 def test_counters_are_added_one_by_one() -> None:
