@@ -5,8 +5,8 @@
         for message in client:
             print(message.value)
 
-It reads only when asked to: whoever sends much to a busy server receives now and then, or the server will
-find it too slow a consumer.
+The client reads only when asked to: a program that sends much to a busy server has to receive now and then, or the
+server finds it too slow a consumer.
 """
 
 from __future__ import annotations
@@ -23,15 +23,17 @@ from typing import Any
 
 from fastserver.client import blockingsocket
 from fastserver.client.address import Address
-from fastserver.client.client import CLOSE_TIMEOUT, LINGER, logger
+from fastserver.client.blockingdialer import BlockingDialer
+from fastserver.client.client import CLOSE_TIMEOUT, LINGER
 from fastserver.client.connection import reset_on_close
 from fastserver.client.delays import Delays
-from fastserver.client.failure import why
+from fastserver.client.failure import may_be_lost, why
 from fastserver.client.leaving import leave
+from fastserver.client.wireform import WireForm
 from fastserver.config import parameters
 from fastserver.config.setting import MIB
 from fastserver.errors import FrameError
-from fastserver.framing import Message, Splitter
+from fastserver.framing import Message
 from fastserver.framing.registry import DEFAULT_MODE, Mode
 
 
@@ -43,7 +45,7 @@ class BlockingClient:
     system tries.
 
     With `reconnect`, a connection that cannot be made, or is found lost when it is used, is made again, after
-    `first_delay` to `longest_delay` seconds as in `Client`. What was under way is not sent again.
+    `first_delay` to `longest_delay` seconds as in `Client`. Messages that were under way are not sent again.
 
     Raises `ConfigError` for a parameter that is not allowed, OSError if it cannot connect.
     """
@@ -66,30 +68,31 @@ class BlockingClient:
         invalid_text: str = "close",
     ) -> None:
         self.address = Address.parse(address)
-        self.framing = parameters.framing(mode)
+        self._form = WireForm(mode, max_message, default, invalid_text)
+        self.framing = self._form.framing
         self.mode = self.framing.name
-        self._max_message = parameters.size("max_message", max_message)
-        self._timeout = blockingsocket.limited(None if timeout is None else parameters.seconds("timeout", timeout))
-        parameters.tls(ssl, server_hostname, self.address.path)
-        self._tls, self._server_hostname = ssl, server_hostname or self.address.host or None
-        self._close_timeout = parameters.seconds("close_timeout", close_timeout)
-        self._delays = Delays(first_delay, longest_delay)
-        self._default = parameters.default([self.framing], default)
         self.ext_hook: Callable[[int, bytes], Any] | None = parameters.callback("ext_hook", ext_hook)
         """Gives the values of msgpack's extension types in `message.value`; None: `msgpack.ExtType`."""
-        self._invalid_text = parameters.invalid_text(invalid_text)
-        self._framer = self._new_splitter()
-        self._splitter = self._framer  # of the connection
-        self._reconnect = reconnect
+        self._close_timeout = parameters.seconds("close_timeout", close_timeout)
+        parameters.tls(ssl, server_hostname, self.address.path)
+        self._dialer = BlockingDialer(
+            self.address,
+            None if timeout is None else parameters.seconds("timeout", timeout),
+            ssl,
+            server_hostname or self.address.host or None,
+            Delays(first_delay, longest_delay),
+            reconnect,
+        )
         self._messages: deque[Message[BlockingClient]] = deque()
         self._socket: socket.socket | None = None
-        self._made_at = self._sent_at = self._next_try = 0.0  # as the monotonic clock has it
+        self._splitter = self._form.splitter()  # of the connection
         self._sent = 0  # bytes, on this connection
+        self._sent_at = 0.0  # as the monotonic clock has it
         self._ended = False  # the stream, by the server
         self._closed = False
-        self._error: Exception | None = None  # what ended it
-        self._told = False  # of that error, the program
-        self._dial(None)
+        self._error: Exception | None = None  # the error that ended the conversation,
+        self._told = False  # which the program knows of
+        self._connect(None)
 
     def __repr__(self) -> str:
         return f"<BlockingClient of {self.address}, {self.mode}>"
@@ -108,38 +111,29 @@ class BlockingClient:
                 raise
 
     def fileno(self) -> int:
-        """The descriptor of the connection, for `select` and the like; -1 while there is none. It is readable when
-        `receive` has something to do, unless messages that came together with others wait already."""
+        """The descriptor of the connection, for `select` and the like; -1 while there is none. Readable when `receive`
+        has something to do, unless messages that came together with others wait already."""
         return -1 if self._socket is None else self._socket.fileno()
 
     def send(self, value: Any) -> None:
         """Sends `value` as one message: bytes-like in lines mode, else anything `msgpack.packb` takes.
 
-        Waits until the system has taken it. Raises TypeError or ValueError for what cannot be a message,
-        OSError if the connection broke: what was being sent may be lost. With `reconnect` the next call connects again.
+        Waits until the system has taken it. Raises TypeError or ValueError for what cannot be a message, OSError if the
+        connection broke: the message may be lost. With `reconnect` the next call connects again.
         """
-        self.send_packed(self.framing.pack(value, self._default))
+        self._send(self._form.frame(value))
 
     def send_packed(self, payload: bytes | bytearray | memoryview) -> None:
         """Sends `payload` as it is, in the msgpack modes exactly one packed object. Otherwise like `send`."""
-        frame = self._framer.frame(payload)
-        sock = self._sendable()
-        self._sent += len(frame)
-        self._sent_at = time.monotonic()
-        try:
-            sock.settimeout(None)
-            sock.sendall(frame)
-        except BaseException as error:  # Ctrl-C as well: part of a message has gone, and nothing can follow it
-            self._broke(error)
-            raise
+        self._send(self._form.frame_packed(payload))
 
     def receive(self, timeout: float | None = None) -> Message[BlockingClient]:
         """The next message, its `peer` this client; waits at most `timeout` seconds for it, None for ever.
 
         Raises TimeoutError if none came in time (a later call can go on), EOFError at the end of the stream,
-        FrameError if the server sent what cannot be a frame, ConnectionError if the connection broke: after what had
-        arrived, and of a message that had begun, nothing. With `reconnect` it goes on with the next connection instead
-        of the last two.
+        FrameError if the server sent an invalid message, ConnectionError if the connection broke (after the messages
+        that had arrived whole). With `reconnect` it goes on with the next connection instead of EOFError and
+        ConnectionError.
         """
         deadline = None if timeout is None else time.monotonic() + parameters.seconds("timeout", timeout)
         while not self._messages:
@@ -149,7 +143,7 @@ class BlockingClient:
             if self._closed or self._ended:
                 raise EOFError("the client was closed" if self._closed else f"{self.address} ended the stream")
             if self._socket is None:
-                self._dial(deadline)
+                self._connect(deadline)
             else:
                 self._read(self._socket, deadline)
         return self._messages.popleft()
@@ -170,7 +164,7 @@ class BlockingClient:
         if isinstance(self._socket, SSLSocket):
             raise io.UnsupportedOperation("a TLS connection cannot be half-closed")
         sock = self._sendable()
-        self._reconnect = False
+        self._dialer.reconnect = False
         try:
             sock.shutdown(socket.SHUT_WR)
         except OSError as error:
@@ -178,12 +172,12 @@ class BlockingClient:
             raise
 
     def close(self) -> None:
-        """Ends the connection without loss of what was sent. Once it is closed, it does nothing.
+        """Ends the connection without loss of the messages sent. A second call does nothing.
 
-        Half-closes, gives the server `close_timeout` seconds to take what was sent, and then a moment to read it, 1 s
-        at most; meanwhile it reads on, throwing away. One that sent nothing just closes. Raises TimeoutError if the
-        server did not take all that was sent, ConnectionError if the connection broke and no call has said so: then
-        part of it may be lost.
+        Half-closes, gives the server `close_timeout` seconds to take all messages, and then a moment to read them, 1 s
+        at most; meanwhile the client reads on, throwing away. A client that sent nothing just closes. Raises
+        TimeoutError if the server did not take all that was sent, ConnectionError if the connection broke and no call
+        has said so: then part of it may be lost.
         """
         if self._closed:
             return
@@ -195,77 +189,59 @@ class BlockingClient:
                     try:
                         leave(sock, self._ended, self._sent, self._sent_at, self._close_timeout, LINGER)
                     except ConnectionError as error:
-                        raise self._lost(error) from None
+                        raise may_be_lost(error) from None
         elif self._error and not self._told and not isinstance(self._error, FrameError):
-            raise self._lost(self._error)
+            raise may_be_lost(self._error)
 
-    # --- connecting
+    # --- using the connection
 
-    def _new_splitter(self) -> Splitter:
-        return self.framing.splitter(self._max_message, self._invalid_text)
+    def _connect(self, deadline: float | None) -> None:
+        self._socket = self._dialer.connect(deadline)
+        self._splitter = self._form.splitter()
+        self._sent = 0
 
     def _check_open(self) -> None:
         if self._closed:
             raise ConnectionError(f"{self.address} is not connected: the client was closed")
 
-    def _dial(self, deadline: float | None) -> None:
-        """Connects; with `reconnect` tries until it can. Raises TimeoutError at the `deadline`."""
-        while True:
-            delay, left = max(0.0, self._next_try - time.monotonic()), blockingsocket.left(deadline)
-            time.sleep(delay if left is None else min(delay, left))
-            blockingsocket.check(deadline)
-            try:
-                limit = blockingsocket.left(deadline)
-                timeout = self._timeout if limit is None else min(limit, self._timeout or limit)
-                self._socket = blockingsocket.prepared(self.address, timeout, self._tls, self._server_hostname)
-            except OSError as error:
-                blockingsocket.check(deadline)
-                if not self._reconnect:
-                    raise
-                self._put_off(f"cannot connect to {self.address}: {why(error)}")
-            else:
-                self._splitter = self._new_splitter()
-                self._sent = 0
-                self._made_at = time.monotonic()
-                return
-
-    def _put_off(self, why: str) -> None:
-        delay = self._delays.next()
-        logger.warning("%s; next try in %.2g s", why, delay)
-        self._next_try = time.monotonic() + delay
-
-    # --- using the connection
+    def _send(self, frame: bytes) -> None:
+        sock = self._sendable()
+        self._sent += len(frame)
+        self._sent_at = time.monotonic()
+        try:
+            sock.settimeout(None)
+            sock.sendall(frame)
+        except BaseException as error:  # Ctrl-C as well: part of a message has gone, and nothing can follow it
+            self._broke(error)
+            raise
 
     def _sendable(self) -> socket.socket:
         self._check_open()
-        if self._reconnect and self._socket is not None and blockingsocket.has_ended(self._socket):
+        if self._dialer.reconnect and self._socket is not None and blockingsocket.has_ended(self._socket):
             self._read_out(self._socket)
         if self._socket is None:
-            if not self._reconnect or self._error:
+            if not self._dialer.reconnect or self._error:
                 self._told = True
                 reason = why(self._error) if self._error else "the server ended the stream"
                 raise ConnectionError(f"cannot send to {self.address}: the connection was lost: {reason}")
-            self._dial(None)
+            self._connect(None)
         assert self._socket is not None
         return self._socket
 
     def _read(self, sock: socket.socket, deadline: float | None) -> None:
         try:
             data = blockingsocket.receive(sock, deadline)
-        except SSLEOFError as error:
-            if self._splitter.held:
-                self._part(sock, error)
-            else:
-                self._take_end(sock)
         except OSError as error:
             if isinstance(error, TimeoutError) and error.errno is None:
                 raise  # our own deadline
-            self._part(sock, error)
+            if self._splitter.held or not isinstance(error, SSLEOFError):
+                self._part(sock, error)
+                return
+            data = b""  # TLS did not confirm the end of the stream, which no message is missing from
+        if data:
+            self._take(sock, data)
         else:
-            if data:
-                self._take(sock, data)
-            else:
-                self._take_end(sock)
+            self._take_end(sock)
 
     def _take(self, sock: socket.socket, data: bytes) -> None:
         try:
@@ -280,7 +256,7 @@ class BlockingClient:
             self._messages.extend(self._splitter.messages(self._splitter.finish(), self))
         except FrameError as error:
             self._error = error
-        if self._reconnect and not self._error:
+        if self._dialer.reconnect and not self._error:
             self._part(sock, None)
         else:
             self._ended = True
@@ -317,15 +293,8 @@ class BlockingClient:
         self._socket = None
         if self._error:
             return
-        if self._reconnect:
-            self._delays.stood(time.monotonic() - self._made_at)
-            reason = why(error) if error else "closed by the server"
-            self._put_off(f"connection to {self.address} lost: {reason}")
+        if self._dialer.reconnect:
+            self._dialer.lost(error)
         elif error:
             # The system's own time-out becomes a ConnectionError too: no later call can go on from it.
             self._error = error if isinstance(error, ConnectionError) else ConnectionError(why(error))
-
-    # --- ends
-
-    def _lost(self, error: Exception) -> ConnectionError:
-        return ConnectionError(f"the connection broke, and what was sent may be lost: {why(error)}")

@@ -12,8 +12,6 @@ broke are not sent again by the next, since nobody can know how many of them arr
 from __future__ import annotations
 
 import asyncio
-import io
-import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
 from ssl import SSLContext
@@ -21,25 +19,18 @@ from types import TracebackType
 from typing import Any, Final
 
 from fastserver.client.address import Address
-from fastserver.client.connection import Connection
+from fastserver.client.conversation import NOT_ENTERED, Conversation
 from fastserver.client.delays import Delays
-from fastserver.client.dialer import Dialer
-from fastserver.client.failure import why
-from fastserver.client.greeting import Greeting
-from fastserver.client.incoming import Incoming
+from fastserver.client.wireform import WireForm
 from fastserver.config import parameters
 from fastserver.config.setting import MIB
-from fastserver.errors import FrameError
-from fastserver.framing import Message, Splitter
+from fastserver.framing import Message
 from fastserver.framing.registry import DEFAULT_MODE, Mode
 
 MAX_QUEUE: Final = MIB  # bytes: several times what one read brings, so that a fast program never waits
 CLOSE_TIMEOUT: Final = 5.0  # seconds, as the server's drain
 LINGER: Final = 1.0  # seconds: a server may keep a half-closed connection for its own reasons much longer
 BURST: Final = 64 * 1024  # bytes: a task that only sends lets others run at least this often
-NOT_ENTERED: Final = "`async with` has not connected the client"
-
-logger = logging.getLogger("fastserver.client")
 
 
 class Client:
@@ -87,46 +78,40 @@ class Client:
         invalid_text: str = "close",
     ) -> None:
         self.address = Address.parse(address)
-        self.framing = parameters.framing(mode)
+        self._form = WireForm(mode, max_message, default, invalid_text)
+        self.framing = self._form.framing
         self.mode = self.framing.name
-        self._max_message = parameters.size("max_message", max_message)
-        self._incoming = Incoming(self.framing, self, parameters.size("max_queue", max_queue), self._relieved)
-        self._close_timeout = parameters.seconds("close_timeout", close_timeout)
-        delays = Delays(first_delay, longest_delay)
-        tls = parameters.tls(ssl, server_hostname, self.address.path)
-        greet = parameters.callback("on_connect", on_connect, waits=True)
-        self._greeting = None if greet is None else Greeting(partial(greet, self), lambda: self._incoming.ended)
-        self._on_disconnect = parameters.callback("on_disconnect", on_disconnect)
-        self._default = parameters.default([self.framing], default)
         self.ext_hook: Callable[[int, bytes], Any] | None = parameters.callback("ext_hook", ext_hook)
         """Gives the values of msgpack's extension types in `message.value`; None: `msgpack.ExtType`."""
-        self._invalid_text = parameters.invalid_text(invalid_text)
-        self._framer = self._splitter()
-        self._loop: asyncio.AbstractEventLoop | None = None  # once it was entered
-        self._up = asyncio.Event()  # connected, or `_unsendable` says why never again
-        self._unsendable = NOT_ENTERED
-        self._dialer = Dialer(
-            self.address, tls, delays, reconnect, self._make, self._greeting, self._up.set, self._give_up
+        greet = parameters.callback("on_connect", on_connect, waits=True)
+        self._conversation = Conversation(
+            self.address,
+            self._form,
+            self,
+            max_queue=parameters.size("max_queue", max_queue),
+            patience=parameters.seconds("close_timeout", close_timeout),
+            tls=parameters.tls(ssl, server_hostname, self.address.path),
+            delays=Delays(first_delay, longest_delay),
+            reconnect=reconnect,
+            on_connect=None if greet is None else partial(greet, self),
+            on_disconnect=parameters.callback("on_disconnect", on_disconnect),
         )
+        self._ready = self._conversation.incoming.ready
+        self._loop: asyncio.AbstractEventLoop | None = None  # once it was entered
         self._burst = 0  # bytes sent since other tasks could run
-        self._failure: Exception | None = None  # the error that ended the connection,
-        self._told = False  # which the program knows of
 
     def __repr__(self) -> str:
         return f"<Client of {self.address}, {self.mode}>"
 
     async def __aenter__(self) -> Client:
-        if self._loop is not None or self._incoming.ended:
-            ended = self._incoming.ended
+        ended = self._conversation.incoming.ended
+        if self._loop is not None or ended:
             state = "was closed cannot connect again" if ended else "was entered cannot be entered again"
             raise RuntimeError(f"a client that {state}; make another")
         self._loop = asyncio.get_running_loop()
-        self._unsendable = ""
         try:
-            if not await self._dialer.connect():
-                raise ConnectionError(f"cannot connect to {self.address}: {self._unsendable or 'cancelled'}")
+            await self._conversation.begin()
         except BaseException:
-            self._told = True
             await self.close()
             raise
         return self
@@ -149,20 +134,21 @@ class Client:
         connection. A call that is cancelled while it waits has sent nothing. Raises TypeError or ValueError for a
         value that cannot be a message, ConnectionError if there is no connection, or it has ended.
         """
-        await self.send_packed(self.framing.pack(value, self._default))
+        await self.send_frames(self._form.frame(value))
 
     async def send_packed(self, payload: bytes | bytearray | memoryview) -> None:
         """Sends `payload` as it is, in the msgpack modes exactly one packed object. Otherwise like `send`."""
-        await self.send_frames(self._framer.frame(payload))
+        await self.send_frames(self._form.frame_packed(payload))
 
     async def send_frames(self, frames: bytes) -> None:
         """Sends complete frames, in wire form and unchecked, such as another splitter gave. Otherwise like `send`."""
         if type(frames) is not bytes:
             frames = memoryview(frames).tobytes()  # TypeError for what has no bytes
+        self._check_loop()
         if self._burst > BURST:
             self._burst = 0
             await asyncio.sleep(0)
-        connection = await self._writable()
+        connection = await self._conversation.writable()
         self._burst += len(frames)
         connection.write(frames)
 
@@ -173,19 +159,7 @@ class Client:
         `io.UnsupportedOperation` over TLS, which asyncio cannot half-close.
         """
         self._check_entered()
-        if not self._unsendable:
-            connection = await self._writable()
-            if not connection.can_half_close:
-                raise io.UnsupportedOperation("a TLS connection cannot be half-closed")
-            self._dialer.reconnect = False
-            self._stop_sending("finish() was called")
-            connection.half_close()
-        if self._dialer.connection:
-            try:
-                await self._dialer.connection.flushed()
-            except ConnectionError:
-                self._told = True
-                raise
+        await self._conversation.finish()
 
     async def close(self, *, linger: float = LINGER) -> None:
         """Ends the connection without loss of what was sent; messages that had arrived can still be received.
@@ -201,22 +175,7 @@ class Client:
         """
         parameters.seconds("linger", linger)
         self._check_loop()
-        self._stop_sending("the client was closed")
-        self._stop_receiving(None)
-        try:
-            await self._dialer.stop()
-        except BaseException:  # cancelled
-            if self._dialer.connection:
-                self._dialer.connection.abort()
-            raise
-        connection, self._dialer.connection = self._dialer.connection, None
-        if connection:
-            try:
-                await connection.close(self._close_timeout, linger)
-            except ConnectionError:
-                if not self._told:
-                    self._told = True
-                    raise
+        await self._conversation.end(linger)
 
     # --- receiving
 
@@ -230,7 +189,7 @@ class Client:
         connection broke (after the messages that had arrived whole) or was never made, RuntimeError while another task
         receives.
         """
-        ready = self._incoming.ready
+        ready = self._ready
         while not ready:
             batch = await self.receive_batch()
             if not batch:
@@ -248,70 +207,12 @@ class Client:
     async def receive_batch(self) -> list[Message[Client]]:
         """The messages that came together next, at least one; none at the end of the stream.
 
-        That is faster than one by one, for programs that can use many at a time. Raises like iteration.
+        Faster than one by one, for programs that can use many at a time. Raises like iteration.
         """
         self._check_entered()
-        try:
-            return await self._incoming.batch()
-        except Exception as error:
-            self._told = self._told or error is self._failure
-            raise
+        return await self._conversation.batch()
 
-    # --- told by the connection
-
-    def connected(self, connection: Connection) -> None:
-        self._dialer.connection = connection
-        if self._greeting is None:
-            self._up.set()
-
-    def received(self, connection: Connection, frames: bytes) -> None:
-        if not self._incoming.ended and self._incoming.add(frames):
-            connection.pause_reading()
-
-    def ended(self, connection: Connection, error: FrameError | None) -> None:
-        if self._dialer.reconnect:
-            self._up.clear()
-        else:
-            self._stop_sending("the server ended the stream")
-            self._stop_receiving(error)
-
-    def broken(self, connection: Connection, error: FrameError) -> None:
-        # Another connection would not make it better: this ends the client, with `reconnect` too.
-        self._stop_sending(f"the server sent an invalid {self.mode} message: {error}")
-        self._stop_receiving(error)
-
-    def lost(self, connection: Connection, error: Exception | None) -> None:
-        if connection is self._dialer.connection:
-            if self._dialer.reconnect:
-                self._up.clear()
-                self._dialer.lost(connection, error)
-            else:
-                self._failure = error
-                self._stop_sending(f"the connection was lost: {why(error) if error else 'closed'}")
-                self._stop_receiving(error)
-        if self._on_disconnect:
-            try:
-                self._on_disconnect(error)
-            except (Exception, asyncio.CancelledError):
-                logger.exception("on_disconnect failed")
-
-    # --- for the dialer and the queue
-
-    def _splitter(self) -> Splitter:
-        return self.framing.splitter(self._max_message, self._invalid_text)
-
-    def _make(self) -> Connection:
-        return Connection(self, self._splitter(), self._close_timeout)
-
-    def _give_up(self, why: str, error: Exception) -> None:
-        self._stop_sending(why)
-        self._stop_receiving(error)
-
-    def _relieved(self) -> None:
-        if self._dialer.connection:
-            self._dialer.connection.resume_reading()
-
-    # --- ends
+    # --- the event loop
 
     def _check_loop(self) -> None:
         if self._loop is not None and self._loop is not asyncio.get_running_loop():
@@ -321,32 +222,6 @@ class Client:
         self._check_loop()
         if self._loop is None:
             raise ConnectionError(f"{self.address} is not connected: {NOT_ENTERED}")
-
-    async def _writable(self) -> Connection:
-        """The connection, once it takes more to send. Raises ConnectionError if there never will be one."""
-        self._check_loop()
-        while True:
-            if self._unsendable:
-                self._told = self._told or self._failure is not None
-                raise ConnectionError(f"cannot send to {self.address}: {self._unsendable}")
-            greeted = self._greeting and self._greeting.greeted()
-            if greeted and not greeted.open:
-                raise ConnectionError(f"cannot send to {self.address}: the connection was lost in on_connect")
-            connection = self._dialer.connection
-            if connection is None or not (greeted or self._up.is_set()):
-                await self._up.wait()
-            elif connection.writable.is_set():
-                return connection
-            else:
-                await connection.writable.wait()
-
-    def _stop_sending(self, why: str) -> None:
-        self._unsendable = self._unsendable or why
-        self._up.set()
-
-    def _stop_receiving(self, error: Exception | None) -> None:
-        self._dialer.reconnect = False
-        self._incoming.end(error)
 
 
 connect = Client

@@ -13,12 +13,11 @@ from typing import Any, Final, Protocol, cast
 
 from fastserver import socketoptions
 from fastserver.client import delivery
-from fastserver.client.failure import reset, why
+from fastserver.client.failure import may_be_lost, reset, why
 from fastserver.errors import FrameError
 from fastserver.framing import Splitter
 
-# A server that vanished without a word is noticed after about 90 s; a client that only listens would wait for
-# ever.
+# A server that vanished without a word is noticed after about 90 s; a client that only receives would wait for ever.
 KEEPALIVE: Final = socketoptions.keep_alive(60, 10, 3)
 HIGH_WATER: Final = 64 * 1024  # bytes that may wait to be sent
 LOW_WATER: Final = 16 * 1024
@@ -35,7 +34,7 @@ def keep_alive(sock: socket.socket) -> None:
 
 def reset_on_close(sock: socket.socket) -> None:
     """Has closing reset the connection: an end of stream would pass half a line off as a whole one."""
-    with suppress(OSError):  # it is gone already
+    with suppress(OSError):  # the connection is gone already
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
@@ -63,7 +62,7 @@ class Connection(asyncio.Protocol):
     """
 
     _transport: asyncio.Transport
-    _socket: Any  # what the event loop shows of it
+    _socket: Any  # the part of it that the event loop shows
     _lost: asyncio.Future[None]
 
     def __init__(self, owner: Owner, splitter: Splitter, patience: float) -> None:
@@ -79,7 +78,7 @@ class Connection(asyncio.Protocol):
         self._sent_at = 0.0
         self._ended = False  # by the server
         self._done = False  # all that was sent is there, and an error of TLS does not matter any more
-        self._deaf = False  # what arrives is thrown away
+        self._discards = False  # data that arrives is thrown away
         self._paused = False
         self._leaving: asyncio.Task[None] | None = None
 
@@ -153,7 +152,7 @@ class Connection(asyncio.Protocol):
                 self.abort()
                 await asyncio.wait([self._lost])
         if self._error and self._sent and not self._done:
-            raise ConnectionError(f"the connection broke, and what was sent may be lost: {why(self._error)}")
+            raise may_be_lost(self._error)
 
     def abort(self) -> None:
         """Closes at once; with a reset where something has not been passed on, which would be half a message."""
@@ -176,12 +175,12 @@ class Connection(asyncio.Protocol):
         self._owner.connected(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._deaf:
+        if self._discards:
             return
         try:
             frames = self.splitter.feed(data)
         except FrameError as error:
-            self._deaf = True
+            self._discards = True
             if error.frames:
                 self._owner.received(self, error.frames)
             self._owner.broken(self, error)
@@ -209,7 +208,7 @@ class Connection(asyncio.Protocol):
         if error:
             self._read_out(error)
         elif self._sent and not self._tls and delivery.broken(self._socket):
-            error = reset()  # a stream that has ended is not read any more, so that nothing told of it
+            error = reset()  # which no read told of, since a stream that has ended is not read any more
         if isinstance(error, OSError) and error.errno == errno.ENOTCONN:
             error = reset()  # met by ending our side
         self._error = error or self._error
@@ -222,7 +221,7 @@ class Connection(asyncio.Protocol):
             return
         self._ended = True
         error = None
-        if not self._deaf:
+        if not self._discards:
             try:
                 frames = self.splitter.finish()
                 if frames:
@@ -257,7 +256,7 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     async def _end(self, within: float, linger: float) -> None:
-        self._deaf = True
+        self._discards = True
         if self._lost.done() or not self._sent:
             return
         self.resume_reading()

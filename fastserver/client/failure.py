@@ -13,6 +13,11 @@ def reset() -> ConnectionResetError:
     return ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
 
 
+def may_be_lost(error: Exception) -> ConnectionError:
+    """The error of closing a connection that broke with `error`."""
+    return ConnectionError(f"the connection broke, and what was sent may be lost: {why(error)}")
+
+
 def why(error: Exception) -> str:
     """The cause of `error`, in the system's words where it has some."""
     if not isinstance(error, OSError):

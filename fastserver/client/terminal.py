@@ -51,7 +51,7 @@ async def terminal(
     `max_message` is the longest payload in bytes, either way. `wait` is how many seconds to go on receiving
     after the end of standard input, at which our side of the stream is ended, too; infinity waits for the
     server to end its side. None waits 1 s; not at all if standard input is a terminal (Ctrl-D leaves); and if
-    it is `/dev/null` or closed, for ever and with our side open: that is a subscriber.
+    it is `/dev/null` or closed, for ever and with our side open, as a subscriber.
 
     0: standard input ended and the server has all of it, or nobody reads standard output any more. 1: it could not
     connect, the connection broke or was ended by the server before that, or a line could not be sent. 2:
@@ -95,7 +95,7 @@ async def _session(client: Client, max_message: int, wait: float | None) -> int:
             try:
                 return await _talk(client, max_message, wait)
             except asyncio.CancelledError:
-                await client.close(linger=0)  # who presses Ctrl-C wants to leave
+                await client.close(linger=0)  # a user who presses Ctrl-C wants to leave
                 raise
     except _Failure as failure:
         complain(str(failure))
@@ -119,7 +119,7 @@ async def _talk(client: Client, max_message: int, wait: float | None) -> int:
             seconds = source.patience(wait)
             try:
                 sending.result()
-                if seconds is not None:  # a server may drop who ended its stream after a while: a subscriber does not
+                if seconds is not None:  # a subscriber keeps its side open, since a server may drop half-closed peers
                     await client.finish()
                 sent = True
                 if seconds is not None:
@@ -238,7 +238,7 @@ async def _threaded(step: Callable[[], _T]) -> _T:
     loop = asyncio.get_running_loop()
     outcome: asyncio.Future[_T] = loop.create_future()
 
-    def settle(result: list[_T], error: OSError | None) -> None:
+    def pass_on(result: list[_T], error: OSError | None) -> None:
         if outcome.cancelled():
             return
         if error:
@@ -254,7 +254,7 @@ async def _threaded(step: Callable[[], _T]) -> _T:
         except OSError as error:
             problem = error
         with suppress(RuntimeError):  # the loop is closed: the program is ending
-            loop.call_soon_threadsafe(settle, result, problem)
+            loop.call_soon_threadsafe(pass_on, result, problem)
 
     threading.Thread(target=run, daemon=True).start()
     return await outcome

@@ -1,11 +1,11 @@
 """A small server for the tests of clients."""
 
 import asyncio
-import socket
-import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
+
+from support.resets import reset_on_close
 
 Reader = asyncio.StreamReader
 Writer = asyncio.StreamWriter
@@ -49,6 +49,5 @@ async def echo(reader: Reader, writer: Writer) -> None:
 
 def reset(writer: Writer) -> None:
     """Ends the connection with a reset."""
-    sock = writer.get_extra_info("socket")
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_on_close(writer.get_extra_info("socket"))
     writer.transport.abort()
