@@ -8,7 +8,7 @@ from typing import Any, Final
 from rivals import CONTESTANTS
 
 COLOURS: Final = {"fastserver": "#d62728", "yardstick": "#222222"}
-"""Of those that matter most; the others are pale."""
+"""Colours of the servers that matter most; the others are pale."""
 
 
 def charts(data: dict[str, Any]) -> dict[str, str]:
@@ -61,7 +61,7 @@ def _lines(cost: dict[str, Any], peers: list[int]) -> str:
 
 
 def _curves(interval: dict[str, Any]) -> str:
-    """For each load: what a delivery costs over how long it takes, a point for each interval."""
+    """For each load: the cost of a delivery over its latency, a point for each interval."""
     from matplotlib.ticker import LogLocator, NullLocator
 
     figure, axes = _figure(7, 4)

@@ -1,4 +1,4 @@
-"""Takes measures of servers in turn: A, B, C, A, B, C, … What disturbs the machine for a while disturbs all of them."""
+"""Takes measures of servers in turn: A, B, C, A, B, C, … A disturbance of the machine then hits all of them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from measures import Figures, Measure, Section
 from fastserver.load.errors import LoadError
 
 Told = Callable[[str], None]
-"""Hears what is going to be measured next."""
+"""Takes the name of the next measurement."""
 
 
 class Outcome(TypedDict, total=False):
-    """What a server's runs came to."""
+    """The outcome of a server's runs."""
 
     figures: Figures
     """The median of each figure."""
@@ -27,7 +27,7 @@ class Outcome(TypedDict, total=False):
     """The median of its first figure's ratios to that of the base, turn by turn."""
     runs: int
     failed: str
-    """Why there are no figures, or fewer runs."""
+    """The reason why there are no figures, or fewer runs."""
 
 
 class Servers:
@@ -45,7 +45,7 @@ class Servers:
         return self._running[contestant.name][0]
 
     def stop(self, contestant: Contestant) -> None:
-        """Stop it, if it runs."""
+        """Stop the contestant, if it runs."""
         if contestant.name in self._running:
             self._running.pop(contestant.name)[1].close()
 
@@ -57,7 +57,7 @@ class Servers:
 
 @contextmanager
 def servers() -> Iterator[Servers]:
-    """Servers to compare; this process keeps away from where they run."""
+    """Servers to compare; this process keeps away from the processor they run on."""
     with away_from_servers(), ExitStack() as stack:
         found = Servers()
         stack.callback(found.close)
@@ -81,7 +81,7 @@ def compare(
         for contestant in contestants:
             told(f"{section.name} {measure.name}, turn {turn + 1} of {turns}: {contestant.name}")
             if figures[contestant.name].count(None) > 1:
-                continue  # it will not do
+                continue  # it fails again and again
             try:
                 figures[contestant.name].append(_take(measure, contestant, servers, seconds * section.seconds))
             except (LoadError, NotStarted, OSError, EOFError) as error:
@@ -115,5 +115,5 @@ def _outcome(first: str, runs: list[Figures | None], base: list[Figures | None] 
 
 
 def _round(value: float) -> float:
-    """Four digits of it."""
+    """`value` in four digits."""
     return float(f"{value:.4g}")

@@ -1,4 +1,4 @@
-"""Servers as processes to be measured: each alone on a processor, what it costs and what it holds."""
+"""Servers as processes to be measured: each alone on a processor, with its processor time and its memory."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from fastserver.load.processor import halves, processor_time, running_on
 from fastserver.load.wire import Wire
 
 SERVER, LOAD = halves()
-"""Where every server runs, and where the load runs."""
+"""The processor of every server, and those of the load."""
 CACHING: Final = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
 """Python programs have their bytecode cached, as those that are installed have."""
 DEADLINE: Final = 20.0
@@ -32,25 +32,26 @@ class NotStarted(Exception):
 
 @dataclass(frozen=True)
 class Contestant:
-    """A server that can be started: how, with which settings, and what it needs.
+    """A server that can be started, and everything that has to be known for that.
 
-    `command` gives its command line for a folder of its own and a port. `missing` says what is not installed, or "".
+    `command` gives its command line for a folder of its own and a port. `missing` names the program that is not
+    installed, or is "".
     """
 
     name: str
     wire: Wire
-    """How it is spoken to."""
+    """Its protocol."""
     command: Callable[[Path, int], Sequence[str]]
     missing: Callable[[], str]
     version: Callable[[], str]
     install: str
-    """How to install it."""
+    """The command that installs it."""
     settings: str
-    """With which settings it runs, and why."""
+    """The settings it runs with, and why."""
     max_peers: int = 65536
     """Most connections it can serve."""
     backlog: int = 1000
-    """How many may connect at once; of more it would leave some waiting for seconds."""
+    """Connections that may be made at once; of more it would leave some waiting for seconds."""
 
 
 class Running:
@@ -61,7 +62,7 @@ class Running:
         self.wire = contestant.wire
         self.backlog = contestant.backlog
         self.notes: dict[str, float] = {}
-        """What was found out about it, and need not be found out again."""
+        """Findings about it that need not be made again."""
         self.port = free_port()
         self.address = ("127.0.0.1", self.port)
         command = contestant.command(folder, self.port)
@@ -93,7 +94,7 @@ class Running:
         return int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     def most_resident(self) -> int:
-        """The most it ever had."""
+        """Bytes of memory it ever had resident at most."""
         found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
         assert found is not None
         return int(found[1]) * 1024
@@ -107,7 +108,7 @@ class Running:
             time.sleep(0.01)
 
     def wait_until_quiet(self) -> None:
-        """Return when it has done what it had to do: when it ran less than 1 % of 50 ms."""
+        """Return when it has nothing left to do: when it ran less than 1 % of 50 ms."""
         deadline = time.perf_counter() + DEADLINE
         before = self.processor_time()
         while time.perf_counter() < deadline:
@@ -118,7 +119,7 @@ class Running:
             before = now
 
     def stop(self) -> None:
-        """End it. What it still has to deliver is of no interest."""
+        """End the process. Messages that it has not delivered are of no interest."""
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.terminate()
@@ -140,7 +141,7 @@ class Running:
 
 
 def _run_alone() -> None:
-    """Before the program is there: all its threads are to run there, and many a server starts one per processor."""
+    """Before the program begins, since many a server starts a thread for each processor that it may run on."""
     os.sched_setaffinity(0, SERVER)
 
 
@@ -156,7 +157,7 @@ def running(contestant: Contestant) -> Iterator[Running]:
 
 
 def away_from_servers() -> AbstractContextManager[None]:
-    """This process runs where the servers do not."""
+    """Have this process run on the processors of the load."""
     return running_on(LOAD)
 
 

@@ -21,26 +21,38 @@ from typing import Final, TypeVar
 
 from contest import Running
 
-from fastserver.load.board import DONE, DUE, HEARD, HEARD_AT, MESSAGES, OVER, OWED, RECEIVERS, SENDERS, Board, shared
+from fastserver.load.board import (
+    DONE,
+    DUE,
+    MESSAGES,
+    OVER,
+    OWED,
+    RECEIVED,
+    RECEIVED_AT,
+    RECEIVERS,
+    SENDERS,
+    Board,
+    shared,
+)
 from fastserver.load.counting import Counting
 from fastserver.load.link import Link, open_links
 from fastserver.load.mix import Write
 from fastserver.load.plan import Plan
-from fastserver.load.settle import probe, settle
+from fastserver.load.probing import receive_probes, send_probes
 from fastserver.load.traffic import Tally
 from fastserver.load.wire import Role
 from fastserver.load.worker import roles
 
 SO_TIMESTAMPNS: Final = getattr(socket, "SO_TIMESTAMPNS", 35)  # Python names it since 3.15
 PATIENCE: Final = 12_000_000_000
-"""Nanoseconds without a delivery after which what is missing is given up as lost."""
+"""Nanoseconds without a delivery after which all that is missing counts as lost."""
 
 Load = TypeVar("Load", bound="Leading")
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run took. `gap` is the longest that a receiver heard nothing, seconds."""
+    """The cost of a run. `gap` is the longest time that a receiver received nothing, seconds."""
 
     messages: int
     deliveries: int
@@ -61,17 +73,17 @@ class Cost:
 
     @property
     def busy(self) -> float:
-        """The share of the time in which the server ran. Well below 1, it was the load that set the rate."""
+        """The share of the time in which the server ran. Well below 1, the load set the rate."""
         return self.server_seconds / self.seconds
 
 
 class Leading(Counting):
-    """A load of one process, which sees itself when it is over."""
+    """A load of one process, which ends the run itself."""
 
-    def _tell(self, now: int) -> None:
-        super()._tell(now)
+    def update_board(self, now: int) -> None:
+        super().update_board(now)
         board = self.board
-        silent = now - max(board.mine[HEARD_AT], self.end) > PATIENCE
+        silent = now - max(board.mine[RECEIVED_AT], self.end) > PATIENCE
         if silent or (board.mine[DONE] and board.outstanding <= 0):
             board.orders[OVER] = 1
 
@@ -81,28 +93,28 @@ class Leading(Counting):
 
 
 class Held(Leading):
-    """The server is stopped while all senders write, so that it finds what all of them wrote, as every other does.
+    """Stops the server while all senders write, so that every server finds the messages of all of them.
 
-    Without that, one that wakes up sooner finds less at a time, and pays for more writes.
+    Without that, a server that wakes up sooner finds less at a time, and pays for more writes.
     """
 
-    def _send(self) -> None:
+    def send_waiting(self) -> None:
         assert self.plan.pid is not None
         os.kill(self.plan.pid, signal.SIGSTOP)
         state = Path(f"/proc/{self.plan.pid}/stat")
         while state.read_bytes().rpartition(b") ")[2][:1] != b"T":
             pass
         try:
-            super()._send()
+            super().send_waiting()
         finally:
             os.kill(self.plan.pid, signal.SIGCONT)
 
 
 class Timed(Leading):
-    """How long messages take, from just before `send` to when the kernel had the last byte for the receiver.
+    """Times messages, from just before `send` to when the kernel had the last byte for the receiver.
 
-    The time of arrival is the kernel's (SO_TIMESTAMPNS): how late we are to read does not count. Every receiver is
-    read, `SAMPLE` of them are timed. `latencies` are nanoseconds.
+    The time of arrival is the kernel's (SO_TIMESTAMPNS), so that late reads do not count. Every receiver is read,
+    `SAMPLE` of them are timed. `latencies` are nanoseconds.
     """
 
     SAMPLE: Final = 10
@@ -112,9 +124,9 @@ class Timed(Leading):
         self.latencies: list[int] = []
         self._sent: list[int] = []  # when each message was
         self._length = len(plan.wire.deliver(plan.wire.payload(plan.mix.cycle[0])))
-        hearing = [link for link in links if link.role.receives]
-        self._timed = {link.number for link in hearing[:: max(1, len(hearing) // self.SAMPLE)]}
-        for link in hearing:
+        receiving = [link for link in links if link.role.receives]
+        self._timed = {link.number for link in receiving[:: max(1, len(receiving) // self.SAMPLE)]}
+        for link in receiving:
             if link.number in self._timed:
                 link.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
 
@@ -125,7 +137,7 @@ class Timed(Leading):
     def take(self, link: Link) -> int:
         if link.number not in self._timed:
             return super().take(link)
-        size, extra, _, _ = link.socket.recvmsg_into([self._buffer], 64)
+        size, extra, _, _ = link.socket.recvmsg_into([self.buffer], 64)
         if not size:
             raise EOFError
         arrived = next(
@@ -134,14 +146,14 @@ class Timed(Leading):
             if (level, kind) == (socket.SOL_SOCKET, SO_TIMESTAMPNS)
             for seconds, nanoseconds in [struct.unpack("qq", data)]
         )
-        first, last = link.heard // self._length, (link.heard + size) // self._length
+        first, last = link.received // self._length, (link.received + size) // self._length
         batch = self.plan.batch
         self.latencies += [arrived - self._sent[number // batch] for number in range(first, last)]
         return size
 
 
 def run(server: Running, plan: Plan, kind: type[Load]) -> tuple[Cost, Load]:
-    """Make the load of `plan` on `server`; what it took, and who made it. Raises `LoadError`."""
+    """Make the load of `plan` on `server`: its cost, and the object that made it. Raises `LoadError`."""
     board = Board(shared(1))
     control, unused = Pipe()
     with control, unused, connected(server, plan, board) as links:
@@ -157,8 +169,8 @@ def run(server: Running, plan: Plan, kind: type[Load]) -> tuple[Cost, Load]:
         finally:
             gc.enable()
     size = plan.mix.delivered(plan.wire)
-    lost = round((board.total(OWED) - board.total(HEARD)) / size)
-    seconds = (max(end, board.latest(HEARD_AT)) - start) / 1e9
+    lost = round((board.total(OWED) - board.total(RECEIVED)) / size)
+    seconds = (max(end, board.latest(RECEIVED_AT)) - start) / 1e9
     gap = max(tally.gaps.values(), default=0) / 1e9
     return Cost(board.total(MESSAGES), board.total(DUE) - lost, lost, seconds, processor, gap), load
 
@@ -187,16 +199,16 @@ def connected(server: Running, plan: Plan, board: Board) -> Iterator[list[Link]]
     with stop, stopped, opened(server, [*roles(plan), (plan.connections, Role.SEND)]) as (*links, prober):
         board.mine[RECEIVERS] = sum(link.role.receives for link in links)
         board.mine[SENDERS] = sum(link.role.sends for link in links)
-        reading = threading.Thread(target=settle, args=(links, plan.wire, board, stopped.fileno()))
+        reading = threading.Thread(target=receive_probes, args=(links, plan.wire, board, stopped.fileno()))
         reading.start()
         try:
-            probe(prober, plan.wire, board, server.name, time.sleep)
+            send_probes(prober, plan.wire, board, server.name, time.sleep)
         except BaseException:
             stop.send(None)  # which ends that thread
             raise
         finally:
             reading.join()
         prober.close()
-        # That also told the server of connections that ended before: what it does about them is not of this run.
+        # Connections that ended before are the server's work now: that work is not of this run.
         server.wait_until_quiet()
         yield links

@@ -1,4 +1,4 @@
-"""What can be measured: each measure gives the figures of one run of one server."""
+"""The measures: each gives the figures of one run of one server."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from fastserver.load.wire import Role
 from fastserver.process.descriptors import raise_limit
 
 Figures = dict[str, float]
-"""One run's figures, by their names."""
+"""The figures of a run, by their names."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One thing measured. `take` gives the figures of a run that sends for about so many seconds.
+    """A measure. `take` gives the figures of a run that sends for about so many seconds.
 
     With `fresh`, each run has a process of its own.
     """
@@ -38,7 +38,7 @@ class Measure:
     fresh: bool = False
 
     def suits(self, contestant: Contestant) -> bool:
-        """Whether the contestant can take part."""
+        """True if the contestant can take part."""
         return self.connections <= contestant.max_peers
 
 
@@ -50,16 +50,16 @@ class Section:
     title: str
     about: str
     figures: tuple[str, ...]
-    """Which are shown; the first also as its ratio to that of `base`."""
+    """The figures shown; the first also as its ratio to that of `base`."""
     measures: tuple[Measure, ...]
     contestants: tuple[Contestant, ...] = CONTESTANTS
     base: str = "yardstick"
     seconds: float = 1.0
-    """How long a run takes, as a multiple of what is asked for."""
+    """The length of a run, as a multiple of the length asked for."""
 
 
 def cost(shape: Shape, server: Running, seconds: float) -> Figures:
-    """Processor time per delivery in lockstep: what a server finds at a time is the same for all."""
+    """Processor time per delivery in lockstep: every server finds the same amount at a time."""
     kind = Held if shape.kind == "all-to-all" else Leading
     found, _ = run(server, shape.plan(server, lockstep=True, duration=seconds), kind)
     return {"ns": found.nanoseconds, "per second": found.rate, "lost": found.lost}
@@ -72,12 +72,12 @@ def rate(shape: Shape, server: Running, seconds: float) -> Figures:
 
 
 def latency(shape: Shape, share: float | None, server: Running, seconds: float) -> Figures:
-    """How long messages take, at 1000 a second, or at a share of what the server can do."""
+    """The latency of messages at 1000 a second, or at a share of the server's maximum."""
     return timed(shape, 1000.0 if share is None else share * most(shape, server, seconds), server, seconds)
 
 
 def timed(shape: Shape, messages: float, server: Running, seconds: float) -> Figures:
-    """How long messages of one sender take, at so many a second."""
+    """The latency of one sender's messages, at so many a second."""
     found, timed = run(server, shape.plan(server, rate=messages, duration=seconds), Timed)
     percentiles = quantiles(timed.latencies, n=100)
     return {
@@ -90,7 +90,7 @@ def timed(shape: Shape, messages: float, server: Running, seconds: float) -> Fig
 
 
 def exchanged(messages: float, server: Running, seconds: float) -> Figures:
-    """How long messages of 20 to each other take, at so many a second in all, each from when it was due."""
+    """The latency of messages of 20 to each other, at so many a second in all, each from when it was due."""
     plan = Shape("all-to-all", 64, 20).plan(server, rate=messages, duration=seconds)
     found = bench.run(replace(plan, check=seconds))
     assert found.throughput is not None
@@ -168,7 +168,7 @@ def start(server: Running, _: float) -> Figures:
     return {"ms": server.started * 1e3, "times import uvloop": server.started / (time.perf_counter() - begun)}
 
 
-def hear(server: Running, seconds: float) -> Figures:
+def handle(server: Running, seconds: float) -> Figures:
     """Lines of 64 bytes, 64 KiB at a time, to a server that calls a function for each."""
     chunk = (b"x" * 63 + b"\n") * 1024
     chunks = 0

@@ -1,13 +1,13 @@
 """Compares fastserver with its rivals, and writes the tables and charts that the README shows.
 
-    python bench/report.py            all of it: about two hours with 7 turns
+    python bench/report.py            everything: about two hours with 7 turns
     python bench/report.py --quick    fewer and shorter runs: about twenty minutes
-    python bench/report.py --list     what there is to choose from
+    python bench/report.py --list     sections, measures and servers to choose from
     python bench/report.py --section cost --measure 1x100 --server nats-server --server redis
-    python bench/report.py --render   tables and charts again, from the results there are
+    python bench/report.py --render   tables and charts again, from the results in the file
 
-Nothing else should run on the machine. What is measured is kept in `results.json` as it comes; a run of some sections
-replaces those, and leaves the others as they were.
+Nothing else should run on the machine. Results are kept in `results.json` as they come; a run of some sections replaces
+those, and leaves the others as they were.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def _measure(
 
 
 def _is_quick(name: str) -> bool:
-    """Whether a measure is part of a quick run: all but the shapes of other sizes than 64 bytes, and the largest."""
+    """True if a measure is part of a quick run: all but the shapes of other sizes than 64 bytes, and the largest."""
     return "[" not in name or ("[64B" in name and "-300" not in name)
 
 
@@ -134,7 +134,7 @@ def _check(option: str, given: tuple[str, ...], allowed: list[str]) -> None:
 
 
 def _progress(text: str) -> None:
-    """Show how far it is, if there is someone to see it."""
+    """Show the progress on the terminal, if there is one."""
     if sys.stderr.isatty():
         click.echo(f"\r\x1b[K{text[: shutil.get_terminal_size().columns - 1]}", nl=False, err=True)
 

@@ -1,4 +1,4 @@
-"""What was measured, kept in a file; and the tables and charts made of it."""
+"""The results, kept in a file; and the tables and charts made of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Results:
             self._data = json.loads(path.read_text("utf-8"))
 
     def left_out(self, contestant: Contestant) -> bool:
-        """Whether the contestant cannot take part; noted, with the reason and how to get it, or else its version."""
+        """True if the contestant cannot take part. Notes the reason and how to install it, or else its version."""
         reason = _missing(contestant)
         self._data["left out"].pop(contestant.name, None)
         if reason:
@@ -41,7 +41,7 @@ class Results:
         return bool(reason)
 
     def add(self, section: Section, measure: Measure, outcomes: dict[str, Outcome], seconds: float) -> None:
-        """Keep the outcomes of a measure, and write all to the file."""
+        """Keep the outcomes of a measure, and write all results to the file."""
         self._data |= {"machine": _machine(), "date": date.today().isoformat()}
         kept = self._data["sections"].setdefault(section.name, {})
         mine = kept.setdefault(measure.name, {"seconds": seconds, "outcomes": {}})
@@ -50,7 +50,7 @@ class Results:
         self._path.write_text(json.dumps(self._data, ensure_ascii=False, separators=(",", ":")) + "\n", "utf-8")
 
     def render(self, folder: Path) -> Iterator[Path]:
-        """Write the tables and charts of what there is into `folder`; the files written."""
+        """Write the tables and charts of all results into `folder`; the files written."""
         texts = {"summary.md": summary(self._data), "tables.md": tables(self._data), **charts(self._data)}
         for name, text in texts.items():
             (folder / name).write_text(text, "utf-8")

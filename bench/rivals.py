@@ -1,6 +1,6 @@
-"""Everyone in the contest: fastserver, the yardstick in bare C, and what else people use. Each at its best setting.
+"""The contestants: fastserver, the yardstick in bare C, and the servers people use besides. Each at its best setting.
 
-Those that are not installed are left out, with the reason; `install` says how to get them.
+Servers that are not installed are left out, with the reason; `install` says how to get them.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ HERE: Final = Path(__file__).parent / "servers"
 
 
 def _in_package(name: str, folder: str) -> str:
-    """The path of `folder` in an installed package that brings a program along; where nothing is, if it does not."""
+    """The path of `folder` in an installed package that brings a program along; else of a place without programs."""
     spec = importlib.util.find_spec(name)
     return str(Path(spec.origin).parent / folder) if spec and spec.origin else os.devnull
 
@@ -43,7 +43,7 @@ SYSTEM: Final = os.pathsep.join(
         "/sbin",
     )
 )
-"""Where programs are looked for: servers lie where a user's PATH may not lead."""
+"""The search path for programs: servers lie in folders that a user's PATH may not have."""
 
 CARGO: Final = """
 [package]
@@ -90,7 +90,7 @@ def _module(name: str) -> Callable[[], str]:
 
 
 def _says(option: str, *names: str) -> Callable[[], str]:
-    """Its version, from the first number that the program shows with `option`."""
+    """The version of a program: the first number that it shows with `option`."""
 
     def ask() -> str:
         done = subprocess.run([_found(*names), option], capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""What is measured, of whom: sections, each of which becomes a table."""
+"""The sections of the report: measures and contestants, each section a table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from contest import Running
-from measures import Figures, Measure, Section, churn, cost, exchanged, hear, idle, latency, rate, start, stuck, timed
+from measures import Figures, Measure, Section, churn, cost, exchanged, handle, idle, latency, rate, start, stuck, timed
 from rivals import CONTESTANTS
 from shapes import ALL_TO_ALL, BATCHES, FANOUT, Shape
 from variants import BROADCASTING, HANDLING, INTERVALS, MODES
@@ -129,7 +129,7 @@ SECTIONS: Final = (
         "A Python function called for each message",
         "All on uvloop: processor time per message. The function does nothing, or looks at the payload.",
         ("ns", "per second"),
-        (Measure("lines[64B]", hear),),
+        (Measure("lines[64B]", handle),),
         HANDLING,
         base="bytes.split",
     ),

@@ -1,4 +1,4 @@
-"""Who sends what to whom: the shapes of the loads, each named by its numbers."""
+"""The shapes of the loads, senders and receivers, each named by its numbers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fastserver.load.plan import Plan
 
 @dataclass(frozen=True)
 class Shape:
-    """One sender to `peers` others (`fanout`), or each of `peers` to all the others (`all-to-all`).
+    """A shape: one sender to `peers` others (`fanout`), or each of `peers` to all the others (`all-to-all`).
 
     A message has a payload of `size` bytes; a sender writes `batch` of them at once.
     """
@@ -29,7 +29,7 @@ class Shape:
 
     @property
     def connections(self) -> int:
-        """Connections to the server at a time, the one that finds out whether all are there included."""
+        """Connections to the server at a time, the prober's included."""
         return self.peers + 2
 
     def plan(self, server: Running, **more: Any) -> Plan:
@@ -52,7 +52,7 @@ class Shape:
 
 
 FANOUT = [Shape("fanout", size, peers) for size in (16, 64, 1024, 16384) for peers in (1, 10, 100, 1000)]
-"""One message in each write: what it costs to wake up for it and to write it to each."""
+"""A message in each write: the cost of waking up for it, and of writing it to each."""
 BATCHES = [Shape("fanout", 64, peers, batch) for batch in (16, 256) for peers in (1, 10, 100, 1000)]
-"""Several messages in each write, as they arrive from a sender that has much to say."""
+"""Several messages in each write, as they arrive from a busy sender."""
 ALL_TO_ALL = [Shape("all-to-all", 64, peers, batch) for batch in (1, 16) for peers in (20, 100, 300)]

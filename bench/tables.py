@@ -9,7 +9,7 @@ from sections import SECTIONS
 
 
 class Column(NamedTuple):
-    """A column of the summary: its head, and which figure of which measure."""
+    """A column of the summary: its head, and the section, measure and figure it shows."""
 
     head: str
     section: str
@@ -29,7 +29,7 @@ SUMMARY: Final = (
 
 
 def summary(data: dict[str, Any]) -> str:
-    """One table: a row for each server, the figures that matter most."""
+    """A table with a row for each server: the figures that matter most."""
     columns = [one for one in SUMMARY if _outcomes(data, one)]
     rows = []
     for name in SECTIONS[0].contestants:
@@ -46,7 +46,7 @@ def summary(data: dict[str, Any]) -> str:
 
 
 def tables(data: dict[str, Any]) -> str:
-    """All of it."""
+    """A table for each section, and one of the servers."""
     parts = ["# fastserver and its rivals\n", _made(data), ""]
     for section in SECTIONS:
         measured = data["sections"].get(section.name)
@@ -65,7 +65,7 @@ def tables(data: dict[str, Any]) -> str:
 
 
 def _section(section: Section, measured: dict[str, Any]) -> str:
-    """Its table: servers across, or down if there is one measure alone."""
+    """The table of a section: servers across, or down if there is one measure alone."""
     names = [one.name for one in section.contestants if any(one.name in m["outcomes"] for m in measured.values())]
     order = [one.name for one in section.measures if one.name in measured]
     if len(order) == 1:

@@ -1,4 +1,4 @@
-"""Publish and flush without sockets: what a delivery costs the server itself, nanoseconds.
+"""Publish and flush without sockets: the cost of a delivery in the server itself, nanoseconds.
 
 pytest bench/test_flush.py --benchmark-enable
 """
@@ -11,7 +11,7 @@ from support.simulation import Simulation
 
 
 def take_all(_: object) -> None:
-    """In the place of a transport's `write`: what is written is gone at once, and costs nothing."""
+    """Stands in for a transport's `write`: takes everything at once, at no cost."""
 
 
 @pytest.mark.parametrize(

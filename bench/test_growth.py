@@ -1,4 +1,4 @@
-"""Work that must grow no faster than what came in: the time for n of something beside that for twice as many.
+"""Work that must grow no faster than the input: the time for n of something beside that for twice as many.
 
 pytest bench/test_growth.py --benchmark-enable
 """
@@ -20,7 +20,7 @@ CHUNK = b"\n" * 64 * 1024
 
 
 def join(number: int) -> Callable[[], object]:
-    """One peer joins that many channels, and leaves them."""
+    """A peer joins that many channels, and leaves them."""
     simulation = Simulation(log_messages=0)
     peer, _ = simulation.connect()
     channels = [simulation.server.channel(str(name)) for name in range(number)]
@@ -58,7 +58,7 @@ def answer(number: int) -> Callable[[], object]:
 
 
 def stall(number: int) -> Callable[[], object]:
-    """That many peers get a message of their own each, and stall."""
+    """So many peers get a message of their own each, and stall."""
     simulation = Simulation(log_messages=0)
     peers = [simulation.connect(0)[0] for _ in range(number)]
 
@@ -86,7 +86,7 @@ def flood(policy: str, number: int) -> Callable[[], object]:
 
 
 def own(number: int) -> Callable[[], object]:
-    """A peer that is stuck says that many empty lines between those of others, and then reads."""
+    """A peer that is stuck sends that many empty lines between those of others, and then reads."""
     simulation = Simulation(log_messages=0)
     stuck, transport = simulation.connect(0)
     other, _ = simulation.connect()

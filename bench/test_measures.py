@@ -1,4 +1,4 @@
-"""Every measure of fastserver beside what it is compared with, as pytest-benchmark runs, named by their numbers.
+"""Every measure of fastserver beside its base, as pytest-benchmark runs, named by their numbers.
 
     pytest bench/test_measures.py --benchmark-enable -k 'cost and 1x100'
 

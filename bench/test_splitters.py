@@ -1,6 +1,6 @@
-"""What the splitters cost: `pytest bench/test_splitters.py --benchmark-enable`.
+"""The speed of the splitters: `pytest bench/test_splitters.py --benchmark-enable`.
 
-`extra_info` of each result says it in GB/s and frames/s, of its fastest round.
+`extra_info` of each result has it in GB/s and frames/s, of its fastest round.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def test_split(benchmark: Any, framing: str, size: int, kind: str, chunk: int) -
 @pytest.mark.parametrize("framing", SPLITTERS)
 @pytest.mark.parametrize("kind", SPLITTERS["lines"])
 def test_message(benchmark: Any, framing: str, kind: str) -> None:
-    """One `Message` per 64-byte frame of a 64 KiB chunk, each given to a Python function."""
+    """A `Message` for each 64-byte frame of a 64 KiB chunk, given to a Python function."""
     frame = frame_of(framing, 64)
     frames = frame * (65_536 // len(frame))
     splitter = SPLITTERS[framing][kind](LIMIT)

@@ -22,7 +22,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from rivals import FASTSERVER
 
 PENDING = 4 << 20
-"""How far behind a peer may be, bytes."""
+"""Bytes that a peer may be behind."""
 SHAPES = {
     "64-byte-messages-one-a-tick": b"x" * 63 + b"\n",
     "64-KiB-a-tick": (b"x" * 1023 + b"\n") * 64,
@@ -31,14 +31,14 @@ PEERS = (1, 1000)
 
 
 class Memory(NamedTuple):
-    """A server's memory with its peers idle, and how much it grew when each was as far behind as it may be."""
+    """A server's memory with its peers idle, and its growth when each was as far behind as it may be, bytes."""
 
     idle: int
     grown: int
 
 
 def memory(server: Running) -> int:
-    """What the server holds that is no file, bytes."""
+    """The server's memory that is no file, bytes."""
     found = re.search(r"RssAnon:\s*(\d+) kB", Path(f"/proc/{server.process.pid}/status").read_text())
     assert found
     return int(found[1]) * 1024
@@ -46,7 +46,7 @@ def memory(server: Running) -> int:
 
 @contextmanager
 def stuck(server: Running, peers: int) -> Iterator[None]:
-    """That many peers that read nothing. What the kernel takes for them is kept small: it is not the server's."""
+    """So many peers that read nothing. Their share of the kernel's memory, which is not the server's, is kept small."""
     with ExitStack() as stack:
         for _ in range(peers):
             one = stack.enter_context(socket.socket())
@@ -96,7 +96,7 @@ def measure(peers: int, chunk: bytes, limit: int) -> Memory:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_memory_for_stuck_peers(benchmark: BenchmarkFixture, shape: str) -> None:
-    """Twice what one may be behind is sent while all are stuck; what they miss is dropped. All wait for the same."""
+    """Twice as much is sent as a peer may be behind; the rest is dropped. All are stuck, and wait for the same."""
     found: dict[int, Memory] = {}
     limit = 256 * 1024 if benchmark.disabled else PENDING
 

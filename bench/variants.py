@@ -1,4 +1,4 @@
-"""fastserver as it can be set up and used otherwise, and what its handlers are compared with."""
+"""Other ways to set up and use fastserver, and servers to compare its handlers with."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ INTERVALS: Final = (
             f"fastserver, {milliseconds} ms",
             fastserver("--flush-interval", f"{milliseconds / 1000:g}"),
             LINES,
-            f"--flush-interval {milliseconds / 1000:g}: what comes within that time goes out together",
+            f"--flush-interval {milliseconds / 1000:g}: messages that come within that time go out together",
         )
         for milliseconds in (1, 2, 5, 10)
     ),
@@ -55,4 +55,4 @@ BROADCASTING: Final = (
     FASTSERVER,
     _variant("by a handler", script("handling.py", "broadcast"), LINES, "fastserver, on_message which broadcasts"),
 )
-"""fastserver, and the same with a handler that does what it does by itself."""
+"""fastserver, and fastserver with a handler that broadcasts each message, as the server does by itself."""

@@ -1,4 +1,4 @@
-"""How the rivals are spoken to that have protocols of their own. All use one subject, channel or topic: `f`."""
+"""The wires of rivals that have protocols of their own. All use one subject, channel or topic: `f`."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class RedisWire(Wire):
 
 @dataclass(frozen=True)
 class MqttWire(Wire):
-    """MQTT 5 at QoS 0; with `no local` a sender does not hear itself."""
+    """MQTT 5 at QoS 0; with `no local` a sender does not receive its own messages."""
 
     name: str = "mqtt"
 

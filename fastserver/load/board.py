@@ -13,14 +13,14 @@ SPAWN: Final[SpawnContext] = get_context("spawn")
 MESSAGES: Final = 0  # sent
 PUBLISHED: Final = 1  # bytes that one receiver is to get for these messages
 OWED: Final = 2  # bytes that all receivers are to get for these messages
-HEARD: Final = 3  # bytes that the receivers of this process got
+RECEIVED: Final = 3  # bytes that the receivers of this process got
 WRITTEN_OFF: Final = 4  # bytes that will not come any more
-HEARD_AT: Final = 5  # when a receiver last got something, nanoseconds of the monotonic clock
+RECEIVED_AT: Final = 5  # when a receiver last got something, nanoseconds of the monotonic clock
 RECEIVERS: Final = 6  # open connections that receive
 SENDERS: Final = 7  # open connections that publish
 CLOSED: Final = 8  # connections that the server closed
 REACHED: Final = 9  # receivers that got a first probe
-SETTLED: Final = 10  # receivers that got the last probe
+READY: Final = 10  # receivers that got the last probe, and have nothing left to read
 DONE: Final = 11  # 1 once everything is sent
 DUE: Final = 12  # deliveries expected of these messages
 _COUNT: Final = 13
@@ -50,7 +50,7 @@ class Board:
     @property
     def outstanding(self) -> int:
         """Bytes that receivers are still to get, without those written off."""
-        return self.total(OWED) - self.total(HEARD) - self.total(WRITTEN_OFF)
+        return self.total(OWED) - self.total(RECEIVED) - self.total(WRITTEN_OFF)
 
     def clear(self) -> None:
         """Set all numbers to 0, for another run."""

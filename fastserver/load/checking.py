@@ -1,4 +1,4 @@
-"""The run that checks every message: that it arrived once, in order and unchanged, and how long it took."""
+"""The run that checks every message: whether it arrived once, in order and unchanged, and how long that took."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fastserver.load.link import Link
 from fastserver.load.mix import Write
 from fastserver.load.pace import FixedRate
 from fastserver.load.plan import Plan
-from fastserver.load.stamp import LENGTH, MOST, stamp, stamped
+from fastserver.load.stamp import LENGTH, STAMPS, stamp, stamped
 from fastserver.load.traffic import Tally, Traffic
 from fastserver.load.wire import Cut
 
@@ -24,7 +24,7 @@ class Findings(Tally):
     latency: dict[int, int] = field(default_factory=lambda: defaultdict(int))  # deliveries by microseconds
     late: dict[int, int] = field(default_factory=lambda: defaultdict(int))  # writes by microseconds after their time
     arrived: int = 0  # messages that a receiver got for the first time
-    reordered: int = 0  # those of them that came after a later message of their sender
+    reordered: int = 0  # of these, messages that came after a later message of their sender
     duplicated: int = 0  # messages that a receiver got again
     foreign: int = 0  # messages that are not of this run, or were changed
 
@@ -40,8 +40,8 @@ class Findings(Tally):
         self.foreign += other.foreign
 
 
-class Hearing:
-    """The messages that one receiver has got so far of each publisher."""
+class Receipts:
+    """The messages that one receiver has got so far, of each publisher."""
 
     __slots__ = ("cut", "expected", "missing")
 
@@ -52,7 +52,7 @@ class Hearing:
 
 
 class Checking(Traffic):
-    """Sends stamped messages at a fixed rate, and takes apart what arrives.
+    """Sends stamped messages at a fixed rate, and checks every message that arrives.
 
     Message `k` of publisher `p` has the number `k * publishers + p`; from that alone follow its bytes and its time.
     """
@@ -67,11 +67,11 @@ class Checking(Traffic):
         blank = stamp(0)
         self._fills = {size: wire.payload(size, blank)[:-LENGTH] for size in self._cycle}
         self._delivered = {size: len(wire.deliver(wire.payload(size, blank))) for size in self._cycle}
-        self._hearing = {link.number: Hearing(wire.cut()) for link in links if link.role.receives}
+        self._receipts = {link.number: Receipts(wire.cut()) for link in links if link.role.receives}
         for link in links:
-            if self._deaf(link):
-                self._hearing[link.number].expected[link.number] = MOST  # its own messages are not to come back
-        self._most = most(plan, rate)
+            if self._left_out(link):
+                self._receipts[link.number].expected[link.number] = STAMPS  # its own messages are not to come back
+        self._limit = message_limit(plan, rate)
         self.pace = FixedRate(plan, rate, start, [link for link in links if link.role.sends], self.offer)
 
     def next_write(self, link: Link) -> Write:
@@ -88,33 +88,33 @@ class Checking(Traffic):
 
     def take(self, link: Link) -> int:
         data = link.receive()
-        hearing = self._hearing.get(link.number)
-        if hearing is not None:
+        receipts = self._receipts.get(link.number)
+        if receipts is not None:
             now = time.monotonic_ns()
             try:
-                payloads = hearing.cut(data)
-            except ValueError:  # the rest of this stream cannot be judged
+                payloads = receipts.cut(data)
+            except ValueError:  # the rest of this stream cannot be checked
                 self.tally.foreign += 1
-                hearing.cut = lambda data: []
+                receipts.cut = lambda data: []
             else:
                 for payload in payloads:
-                    self._look(hearing, payload, now)
+                    self._check(receipts, payload, now)
         return len(data)
 
-    def _look(self, hearing: Hearing, payload: bytes, now: int) -> None:
+    def _check(self, receipts: Receipts, payload: bytes, now: int) -> None:
         tally = self.tally
         number = stamped(payload)
         turn, publisher = divmod(number, self._senders)
-        if not 0 <= number < self._most or payload[:-LENGTH] != self._fills[self._cycle[turn % len(self._cycle)]]:
+        if not 0 <= number < self._limit or payload[:-LENGTH] != self._fills[self._cycle[turn % len(self._cycle)]]:
             tally.foreign += 1
             return
-        expected = hearing.expected.get(publisher, 0)
+        expected = receipts.expected.get(publisher, 0)
         if turn >= expected:
-            hearing.expected[publisher] = turn + 1
+            receipts.expected[publisher] = turn + 1
             if turn > expected:
-                hearing.missing.update(range(expected * self._senders + publisher, number, self._senders))
-        elif number in hearing.missing:
-            hearing.missing.remove(number)
+                receipts.missing.update(range(expected * self._senders + publisher, number, self._senders))
+        elif number in receipts.missing:
+            receipts.missing.remove(number)
             tally.reordered += 1
         else:
             tally.duplicated += 1
@@ -124,7 +124,7 @@ class Checking(Traffic):
         tally.latency[max(0, late) // 1000] += 1
 
 
-def most(plan: Plan, rate: float) -> int:
+def message_limit(plan: Plan, rate: float) -> int:
     """An upper bound for the messages of a checking run at `rate` a second, at most what stamps can tell apart."""
     assert plan.check is not None
-    return min(MOST, int(plan.check * rate) + 2 * plan.batch * plan.senders)
+    return min(STAMPS, int(plan.check * rate) + 2 * plan.batch * plan.senders)

@@ -1,4 +1,4 @@
-"""`fastserver bench`: what it is asked for, how it shows how far it is, and what it leaves behind."""
+"""`fastserver bench`: its options, its progress on the terminal, and its reports."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HEADER: Final = ",".join(COLUMNS) + "\n"
 
 
 def bench(json: str | None, csv: str | None, **given: Any) -> int:
-    """Makes the load that `given` (settings by name) asks for, reports it, and gives the exit code.
+    """Makes the load that `given` (settings by name) asks for, reports the result, and gives the exit code.
 
     0: everything arrived. 1: the server could not be reached or closed a connection, or a message was lost, came out
     of order or changed, or the result could not be written. 130: Ctrl-C; what was measured until then is reported.
@@ -63,7 +63,7 @@ def bench(json: str | None, csv: str | None, **given: Any) -> int:
 
 
 def _write(option: str, name: str | None, mode: str, text: str) -> bool:
-    """Whether `text` could be written; if not, that is said, and it is no reason to keep back the other results."""
+    """True if `text` could be written to the file of `option`; else complains, and the other results still come."""
     if name == STDOUT:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -104,7 +104,7 @@ def _plan(given: dict[str, Any]) -> Plan:
 
 
 def _prepare(json: str | None, csv: str | None) -> bool:
-    """Whether the CSV needs a header. Raises `ConfigError` if a file cannot be written, before all the work is done."""
+    """True if the CSV needs a header. Raises `ConfigError` if a file cannot be written, before all the work is done."""
     for option, name in (("--json", json), ("--csv", csv)):
         if name not in (None, STDOUT):
             path = Path(str(name))
@@ -137,7 +137,7 @@ def _interrupt() -> Iterator[list[int]]:
 
 @contextmanager
 def _progress() -> Iterator[Any]:
-    """A function that shows how far it is in one line of the terminal; nothing if there is none."""
+    """A function that shows the progress in one line of the terminal; without a terminal it shows nothing."""
     terminal = sys.stderr is not None and sys.stderr.isatty()
 
     def show(progress: Progress) -> None:

@@ -1,4 +1,4 @@
-"""The run that measures throughput: bytes are counted, messages are not looked at."""
+"""The run that measures throughput: bytes are counted, messages are not read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Counting(Traffic):
     def __init__(self, plan: Plan, board: Board, links: Sequence[Link], control: int, start: int) -> None:
         super().__init__(plan, board, links, control)
         self._writes = writes(plan.wire, plan.mix, plan.batch)
-        self._buffer = bytearray(CHUNK)
+        self.buffer = bytearray(CHUNK)
         self._flags = 0 if plan.address.path else DISCARD
         senders = [link for link in links if link.role.sends]
         if plan.rate is not None:
@@ -42,7 +42,7 @@ class Counting(Traffic):
     def take(self, link: Link) -> int:
         if link.wire.ping:
             return len(link.receive())
-        size = link.socket.recv_into(self._buffer, CHUNK, self._flags)
+        size = link.socket.recv_into(self.buffer, CHUNK, self._flags)
         if not size:
             raise EOFError
         return size

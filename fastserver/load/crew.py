@@ -1,4 +1,4 @@
-"""The processes of a load, and the parent that leads them through its runs."""
+"""The processes of a load, led through its runs by their parent."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import Any, Final
 
 from fastserver.load.board import (
     DONE,
-    HEARD,
-    HEARD_AT,
     MESSAGES,
     OVER,
+    RECEIVED,
+    RECEIVED_AT,
     RECEIVERS,
     SENDERS,
     SPAWN,
@@ -30,32 +30,32 @@ from fastserver.load.board import (
 from fastserver.load.errors import LoadError
 from fastserver.load.link import open_links, reach
 from fastserver.load.plan import Plan
-from fastserver.load.settle import probe
+from fastserver.load.probing import send_probes
 from fastserver.load.traffic import Tally
 from fastserver.load.wire import Role
 from fastserver.load.worker import Order, work
 
-TICK: Final = 0.01
-"""Seconds between looks at the numbers of the processes."""
-SHOWN: Final = 0.2
+POLL_INTERVAL: Final = 0.01
+"""Seconds between readings of the processes' numbers."""
+PROGRESS_INTERVAL: Final = 0.2
 """Seconds between calls of `progress`."""
 LEAD: Final = 0.02
 """Seconds between the order to begin and the beginning: all processes have to get the order."""
-LEAST: Final = 1_000_000
+SHORTEST: Final = 1_000_000
 """Nanoseconds that a run takes at least, even if it is stopped before it begins."""
 ENDED: Final = "a process of the load has ended"
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a load is."""
+    """The progress of a load."""
 
     step: str
     """`connecting`, `throughput` or `check`."""
     seconds: float = 0.0
     of: float = 0.0
     messages_per_second: float = 0.0
-    """Since the last progress."""
+    """Since the last progress, as are deliveries."""
     deliveries_per_second: float = 0.0
 
 
@@ -108,14 +108,14 @@ class Crew:
     def take_part(
         self, order: Order, seconds: float, begun: Callable[[], None], ended: Callable[[], None]
     ) -> tuple[Tally, float]:
-        """One run: its counts, and its length in seconds. Raises `LoadError`, or `CalledOff` if it never began."""
+        """Make a run: its counts, and its length in seconds. Raises `LoadError`, or `CalledOff` if it never began."""
         board = self._board
         board.clear()
         self._progress(Progress("connecting"))
         self._tell(order)
-        self._answers(self._look)
+        self._answers(self._check_stop)
         self._probe()
-        self._answers(self._look)
+        self._answers(self._check_stop)
         begun()
         start = time.monotonic_ns() + int(LEAD * 1e9)
         end = start + int(seconds * 1e9)
@@ -126,7 +126,7 @@ class Crew:
         tallies = self._answers(lambda: None)
         for tally in tallies[1:]:
             tallies[0].add(tally)
-        return tallies[0], (max(sent, board.latest(HEARD_AT)) - start) / 1e9
+        return tallies[0], (max(sent, board.latest(RECEIVED_AT)) - start) / 1e9
 
     def total(self, name: int) -> int:
         """The number `name` of the board after the last run, all processes together."""
@@ -140,7 +140,7 @@ class Crew:
         except LoadError as error:
             raise self._named(error) from None
         try:
-            probe(prober, self.plan.wire, self._board, str(self.plan.address), self._pause)
+            send_probes(prober, self.plan.wire, self._board, str(self.plan.address), self._pause)
         finally:
             prober.close()
 
@@ -148,25 +148,25 @@ class Crew:
         """Wait until everything was sent and received; gives the end of sending (nanoseconds, monotonic clock)."""
         board, patience = self._board, self.plan.patience * 1e9
         shown_at, shown = start, (0, 0)
-        heard, heard_at = 0, start
+        received, received_at = 0, start
         while True:
-            time.sleep(TICK)
+            time.sleep(POLL_INTERVAL)
             now = time.monotonic_ns()
-            if board.total(HEARD) != heard:
-                heard, heard_at = board.total(HEARD), now
+            if board.total(RECEIVED) != received:
+                received, received_at = board.total(RECEIVED), now
             if now < end and (self._stop() or not board.total(RECEIVERS) or not board.total(SENDERS)):
                 self.stopped |= self._stop()
                 board.orders[STOP] = 1
-                end = max(now, start + LEAST)
-            quiet = now - max(heard_at, start) > patience
+                end = max(now, start + SHORTEST)
+            quiet = now - max(received_at, start) > patience
             if board.total(DONE) == len(self._controls) and board.outstanding <= 0:
                 return end
             if quiet and board.outstanding > 0:
                 board.mine[WRITTEN_OFF] += board.outstanding
             if quiet and now - end > patience:  # some process cannot even finish its write
                 return end
-            if now - shown_at > SHOWN * 1e9:
-                sent = (board.total(MESSAGES), heard)
+            if now - shown_at > PROGRESS_INTERVAL * 1e9:
+                sent = (board.total(MESSAGES), received)
                 rates = [(new - old) / (now - shown_at) * 1e9 for new, old in zip(sent, shown, strict=True)]
                 deliveries = rates[1] / self.plan.mix.delivered(self.plan.wire)
                 self._progress(Progress(step, (now - start) / 1e9, (end - start) / 1e9, rates[0], deliveries))
@@ -178,10 +178,10 @@ class Crew:
         return LoadError(f"{self.plan.address}: {error}")
 
     def _pause(self, seconds: float) -> None:
-        self._look()
+        self._check_stop()
         time.sleep(seconds)
 
-    def _look(self) -> None:
+    def _check_stop(self) -> None:
         if self._stop():
             self.stopped = True
             raise CalledOff
@@ -198,7 +198,7 @@ class Crew:
         """The answers of all processes; `meanwhile` is called repeatedly. Raises `LoadError` if an answer is one."""
         answers: dict[Connection, Any] = {}
         while len(answers) < len(self._controls):
-            for control in wait([one for one in self._controls if one not in answers], timeout=TICK):
+            for control in wait([one for one in self._controls if one not in answers], timeout=POLL_INTERVAL):
                 assert isinstance(control, Connection)
                 try:
                     answer = control.recv()

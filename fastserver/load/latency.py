@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from fastserver.errors import ConfigError
 
-LONGEST: Final = 24 * 3600 * 1_000_000  # microseconds: longer than any run
+LONGEST: Final = 24 * 3600 * 1_000_000  # microseconds: longer than any run lasts
 DIGITS: Final = 3  # significant digits of a value
 
 

@@ -1,4 +1,4 @@
-"""One connection of the load, and how many connections are opened at once."""
+"""A link: one connection of the load."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ Target = tuple[int, Any]
 
 
 class Link:
-    """One connection; `number` counts those of a run from 0. It never blocks once it is open."""
+    """A connection of a run, whose connections are numbered from 0. Once open, its socket never blocks."""
 
     __slots__ = (
         "_held",
         "gap",
         "granted",
-        "heard",
-        "heard_at",
         "number",
         "queued",
+        "received",
+        "received_at",
         "role",
         "socket",
         "turn",
@@ -48,11 +48,11 @@ class Link:
         self.number = number
         self.role = role
         self.wire = wire
-        self.heard = 0  # bytes
-        self.heard_at = 0  # nanoseconds of the monotonic clock
+        self.received = 0  # bytes
+        self.received_at = 0  # nanoseconds of the monotonic clock
         self.gap = 0  # the longest time in which nothing came, nanoseconds
         self.granted = 0  # writes that may begin
-        self.queued = False  # whether it is about to send, or waits for room
+        self.queued = False  # about to send, or waiting for room
         self.turn = 0  # writes begun
         self.unsent: bytes | memoryview = b""  # the rest of the last write
         self._held = b""  # possibly the beginning of a ping
@@ -115,7 +115,7 @@ class Link:
 
 
 def reach(address: Address) -> tuple[Target, socket.socket]:
-    """Where `address` is, and a first connection to it. Raises `LoadError`."""
+    """The resolved `address`, and a first connection to it. Raises `LoadError`."""
     try:
         if address.path is not None:
             first = socket.socket(socket.AF_UNIX)

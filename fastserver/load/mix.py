@@ -1,4 +1,4 @@
-"""Which sizes of message a load sends, and in which order."""
+"""The mix of message sizes that a load sends, and their order."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ SIZE: Final = Setting(name="size", type=int, default=64, help="", unit="bytes", 
 SHARE: Final = Setting(
     name="size", type=int, default=1, help="", form="shares of 1 to 1000, as in 64:90,1024:10", low=1, high=1000
 )
-LONGEST: Final = 1000
+LONGEST_CYCLE: Final = 1000
 """Messages after which the order of sizes begins again, at most."""
-ROOM: Final = 256 * MIB
+MAX_BUILT: Final = 256 * MIB
 """Bytes of writes built in advance, at most."""
 
 
@@ -28,8 +28,8 @@ class Mix:
     text: str
 
     def __post_init__(self) -> None:
-        if sum(share for _, share in self.parts) > LONGEST:
-            raise ConfigError(f"--size: {self.text!r} is not allowed; allowed are shares of {LONGEST} together")
+        if sum(share for _, share in self.parts) > LONGEST_CYCLE:
+            raise ConfigError(f"--size: {self.text!r} is not allowed; allowed are shares of {LONGEST_CYCLE} together")
 
     def __str__(self) -> str:
         total = sum(share for _, share in self.parts)
@@ -61,12 +61,12 @@ class Mix:
         return tuple(order)
 
     def delivered(self, wire: Wire) -> float:
-        """How many bytes of a message a receiver gets, on average."""
+        """Bytes of a message that a receiver gets, on average."""
         return sum(len(wire.deliver(wire.payload(size))) for size in self.cycle) / len(self.cycle)
 
 
 class Write(NamedTuple):
-    """Messages that are sent in one go, and how many bytes each receiver gets of them."""
+    """Messages that are sent in one go, and the number of bytes that each receiver gets of them."""
 
     data: bytes
     delivered: int
@@ -75,8 +75,8 @@ class Write(NamedTuple):
 def writes(wire: Wire, mix: Mix, batch: int) -> list[Write]:
     """The writes of `batch` messages each that a publisher sends, over and over. ValueError if that is too much."""
     order = mix.cycle * (lcm(len(mix.cycle), batch) // len(mix.cycle))
-    if sum(order) > ROOM:
-        raise ValueError(f"writes of {batch} messages of {mix} come to more than {ROOM // MIB} MiB")
+    if sum(order) > MAX_BUILT:
+        raise ValueError(f"writes of {batch} messages of {mix} come to more than {MAX_BUILT // MIB} MiB")
     payloads = {size: wire.payload(size) for size in set(order)}
     sent = {size: wire.publish(payload) for size, payload in payloads.items()}
     got = {size: len(wire.deliver(payload)) for size, payload in payloads.items()}

@@ -1,4 +1,4 @@
-"""When publishers may send their next writes: at a fixed rate, flat out, or in lockstep."""
+"""The pace of a load's writes: at a fixed rate, flat out, or in lockstep."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ BURST: Final = 16
 """Writes that a flat-out publisher sends between reads: a read after each write would slow it down."""
 BURST_BYTES: Final = 64 * 1024
 """The same in bytes; one write is always sent, whatever its length."""
-LOOK: Final = 0.0002
-"""Seconds between looks at numbers that only other processes can change."""
-WAIT: Final = 0.05
+POLL_INTERVAL: Final = 0.0002
+"""Seconds between readings of numbers that only other processes can change."""
+LONGEST_WAIT: Final = 0.05
 """Seconds to wait where only arriving data can change something."""
 SPIN: Final = 0.0001
 """Seconds before a write is due in which the process does not sleep, since sleepers are woken late."""
@@ -52,12 +52,12 @@ class FixedRate:
         self._write = 0  # number of its next write
 
     def due(self, publisher: int, write: int) -> int:
-        """When that write of that publisher is due, nanoseconds of the monotonic clock."""
+        """The time at which that write of that publisher is due, nanoseconds of the monotonic clock."""
         return self._start + int((write * self._senders + publisher) * self._interval)
 
     def grant(self, now: int) -> float:
         if not self._links:
-            return WAIT
+            return LONGEST_WAIT
         while (due := self.due(self._links[self._turn].number, self._write)) <= now:
             self._offer(self._links[self._turn], 1)
             self._turn += 1
@@ -68,7 +68,7 @@ class FixedRate:
 
 
 class FlatOut:
-    """As fast as the server takes it, though never far ahead of the receivers.
+    """As fast as the server reads, though never far ahead of the receivers.
 
     `longest` is the bytes of the longest write, as sent or as delivered.
     """
@@ -77,10 +77,10 @@ class FlatOut:
         self._links = links
         self._offer = offer
         self._board = board
-        least = 2 * longest * plan.hearers  # so that the next write is there while the last is being delivered
-        self._window = max(least, min(AHEAD * plan.hearers, AHEAD_TOGETHER))
+        least = 2 * longest * plan.recipients  # so that the next write is there while the last is being delivered
+        self._window = max(least, min(AHEAD * plan.recipients, AHEAD_TOGETHER))
         self._burst = max(1, min(BURST, BURST_BYTES // longest))
-        self._closed = WAIT if plan.processes == 1 else LOOK
+        self._closed = LONGEST_WAIT if plan.processes == 1 else POLL_INTERVAL
 
     def grant(self, now: int) -> float:
         if self._board.outstanding >= self._window:
@@ -90,11 +90,11 @@ class FlatOut:
             if not link.queued:
                 self._offer(link, self._burst)
                 offered = True
-        return 0.0 if offered else WAIT
+        return 0.0 if offered else LONGEST_WAIT
 
 
 class Lockstep:
-    """One write of each publisher; the next once every receiver has got them all."""
+    """A write of each publisher at a time; the next once every receiver has got them all."""
 
     def __init__(self, board: Board, links: Sequence[Link], offer: Offer) -> None:
         self._links = links
@@ -106,4 +106,4 @@ class Lockstep:
             for link in self._links:
                 if not link.queued:
                     self._offer(link, 1)
-        return WAIT
+        return LONGEST_WAIT

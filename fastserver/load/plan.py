@@ -13,12 +13,12 @@ from fastserver.config.setting import Setting
 from fastserver.errors import ConfigError
 from fastserver.framing.registry import DEFAULT_MODE
 from fastserver.load.mix import Mix, writes
-from fastserver.load.stamp import MOST
+from fastserver.load.stamp import STAMPS
 from fastserver.load.wire import WIRES, Wire
 
 
 def processors() -> int:
-    """How many processors this process may run on."""
+    """The number of processors this process may run on."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -35,7 +35,7 @@ def _setting(group: str, default: Any, help: str, *, kind: type | None = None, *
 
 @dataclass(frozen=True)
 class Plan:
-    """One load. Raises `ConfigError` for a value, or values together, that are not allowed."""
+    """A load to make. Raises `ConfigError` for a value, or values together, that are not allowed."""
 
     address: Address = Address(DEFAULT_HOST, DEFAULT_PORT)  # noqa: RUF009 - it is frozen
     wire: Wire = WIRES[DEFAULT_MODE]
@@ -114,7 +114,7 @@ class Plan:
     )
     echo: bool = _setting(LOAD, False, "Expect a publisher's own messages back too: the server runs with --echo.")
     processors: frozenset[int] | None = None
-    """The processors its processes run on; None is all that this one may use."""
+    """The processors that the processes of the load run on; None is all that this process may use."""
 
     def __post_init__(self) -> None:
         for setting in OPTIONS:
@@ -132,7 +132,7 @@ class Plan:
             raise ConfigError(f"--rate: {self.rate:g} is not allowed with --lockstep, which has none")
         if self.lockstep and self.processes > 1:
             raise ConfigError(f"--processes: {self.processes} is not allowed with --lockstep, which has one")
-        if (self.check or 0) * (self.rate or 0) >= MOST:
+        if (self.check or 0) * (self.rate or 0) >= STAMPS:
             raise ConfigError(f"--check: {self.check:g} is not allowed with --rate {self.rate:g}: too many messages")
 
     @property
@@ -142,7 +142,7 @@ class Plan:
 
     @property
     def both(self) -> int:
-        """Connections that publish and hear."""
+        """Connections that both publish and receive."""
         return self.all_to_all if self.all_to_all and self.wire.both else 0
 
     @property
@@ -152,17 +152,17 @@ class Plan:
 
     @property
     def receivers(self) -> int:
-        """Connections that hear."""
+        """Connections that receive."""
         return self.all_to_all or self.subscribers
 
     @property
     def connections(self) -> int:
-        """All of them. The first `senders` publish, the last `receivers` hear."""
+        """All connections. The first `senders` publish, the last `receivers` receive."""
         return self.senders + self.receivers - self.both
 
     @property
-    def hearers(self) -> int:
-        """How many hear one message."""
+    def recipients(self) -> int:
+        """Connections that receive one and the same message."""
         return self.receivers - (1 if self.both and not self.wire.echo else 0)
 
 
@@ -178,4 +178,4 @@ SERVER: Final = (
     replace(_SERVER["unix"], help="Unix socket of the server; replaces host and port.", group="Server"),
     replace(_SERVER["mode"], group="Server"),
 )
-"""Where the server is, and what it speaks, in the words of its own options."""
+"""The address and the mode of the server, in the words of its own options."""

@@ -18,7 +18,7 @@ class Halves(NamedTuple):
 
 
 def halves() -> Halves:
-    """One processor for a server, the others for the load."""
+    """The first processor for a server, the others for the load."""
     if sys.platform != "linux":
         return Halves(frozenset(), frozenset())
     usable = frozenset(os.sched_getaffinity(0))

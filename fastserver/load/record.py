@@ -33,7 +33,7 @@ _THROUGHPUT: Final = (
     "deliveries_per_second",
     "bytes",
     "lost",
-    "overheard",
+    "unsolicited",
     "closed",
     "worst_gap",
     "receiver_fairness",
@@ -70,7 +70,7 @@ def to_json(result: Result) -> str:
     run, check = result.throughput, result.check
     document: dict[str, Any] = {"plan": _plan(result.plan), "throughput": None, "check": None}
     if run is not None:
-        shares = {"receiver_deliveries": run.heard, "receiver_worst_gaps": run.gaps, "publisher_messages": run.sent}
+        shares = {"receiver_deliveries": run.received, "receiver_worst_gaps": run.gaps, "publisher_messages": run.sent}
         document["throughput"] = _throughput(run) | shares
     if check is not None:
         document["check"] = asdict(check)
@@ -104,7 +104,7 @@ def _plan(plan: Plan) -> dict[str, Any]:
 def _throughput(run: Throughput) -> dict[str, Any]:
     known = {
         "worst_gap": max(run.gaps),
-        "receiver_fairness": Fairness.of(run.heard).jain,
+        "receiver_fairness": Fairness.of(run.received).jain,
         "publisher_fairness": Fairness.of(run.sent).jain,
         "load_processor_seconds": sum(run.busy),
         "server_processor_seconds": run.server,

@@ -11,7 +11,7 @@ from fastserver.load.plan import Plan
 
 @dataclass(frozen=True)
 class Fairness:
-    """How equal shares are: the least and the greatest as a part of the mean, and Jain's index, 1 if all are equal."""
+    """The equality of shares: least and greatest as a part of the mean, and Jain's index, 1 if all are equal."""
 
     least: float
     most: float
@@ -19,7 +19,7 @@ class Fairness:
 
     @classmethod
     def of(cls, shares: Sequence[float]) -> Fairness:
-        """The result of these shares."""
+        """The fairness of these shares."""
         total = sum(shares)
         if not total:
             return cls(1.0, 1.0, 1.0)
@@ -30,26 +30,26 @@ class Fairness:
 
 @dataclass(frozen=True)
 class Throughput:
-    """The run that counts bytes."""
+    """The result of the run that counts bytes."""
 
     seconds: float
-    """From the first write until everything that came had come."""
+    """From the first write to the last byte that arrived."""
     messages: int
     """Sent by all publishers together."""
     deliveries: int
     """Messages that receivers got, all receivers together."""
     lost: int
     """Messages that receivers should have got and did not, all receivers together."""
-    overheard: int
-    """Messages that came to connections that only publish."""
+    unsolicited: int
+    """Messages that connections which only publish received."""
     bytes: int
     """Bytes that receivers got, framing included."""
     closed: int
     """Connections that the server closed."""
     sent: tuple[int, ...]
     """Messages of each publisher."""
-    heard: tuple[float, ...]
-    """Messages that each receiver had received when sending ended."""
+    received: tuple[float, ...]
+    """Messages of each receiver, up to the end of sending."""
     gaps: tuple[float, ...]
     """Seconds: the longest time that each receiver received nothing."""
     busy: tuple[float, ...]
@@ -67,14 +67,14 @@ class Throughput:
 
     @property
     def server_per_delivery(self) -> float | None:
-        """Seconds of processor time of the server for each delivery, overheard ones included."""
-        deliveries = self.deliveries + self.overheard
+        """Seconds of processor time of the server for each delivery, unsolicited ones included."""
+        deliveries = self.deliveries + self.unsolicited
         return None if self.server is None or not deliveries else self.server / deliveries
 
 
 @dataclass(frozen=True)
 class Check:
-    """The run that looks at every message."""
+    """The result of the run that checks every message."""
 
     rate: float
     """Messages a second that were due, of all publishers together."""
@@ -87,7 +87,7 @@ class Check:
     duplicated: int
     """Deliveries of messages that had been delivered before, or to their own sender."""
     foreign: int
-    """Deliveries that are none of this run, or not what was sent."""
+    """Deliveries of messages that are none of this run, or were changed."""
     closed: int
     latency: Latency | None
     """From when a message was due to when a receiver had it; None if nothing came."""
@@ -97,7 +97,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Result:
-    """All of a load, as far as it got."""
+    """The results of a load's runs, as far as it got."""
 
     plan: Plan
     throughput: Throughput | None = None
@@ -105,7 +105,7 @@ class Result:
     stopped: bool = False
     """The load was ended early."""
     problem: str = ""
-    """Why the check could not be made."""
+    """The reason why the check could not be made."""
 
     @property
     def clean(self) -> bool:

@@ -1,4 +1,4 @@
-"""Makes a load, and gives what it measured.
+"""Makes a load, and gives its result.
 
     result = run(Plan(Address("127.0.0.1", 3000), subscribers=100, lockstep=True, check=None))
     print(result.throughput.deliveries_per_second)
@@ -14,7 +14,7 @@ from math import ceil, floor, log10
 from typing import Final
 
 from fastserver.errors import ConfigError
-from fastserver.load.board import CLOSED, DUE, HEARD, MESSAGES, OWED
+from fastserver.load.board import CLOSED, DUE, MESSAGES, OWED, RECEIVED
 from fastserver.load.checking import Findings
 from fastserver.load.crew import CalledOff, Crew, Progress
 from fastserver.load.errors import LoadError
@@ -26,9 +26,9 @@ from fastserver.load.worker import Order
 
 __all__ = ["LoadError", "Plan", "Progress", "Result", "run"]
 
-EASY: Final = 10
-"""The check runs at one part in so many of the measured throughput, if no rate is given."""
-LOOKED_AT: Final = 20_000
+GENTLE: Final = 0.1
+"""Share of the measured throughput at which the check runs, if no rate is given."""
+CHECKED: Final = 20_000
 """Deliveries a second that one process can check without being late itself."""
 
 
@@ -40,15 +40,15 @@ def run(
     progress: Callable[[Progress], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Result:
-    """Make the load: a run for throughput, then, if `plan.check` says so, one that looks at every message.
+    """Make the load: a run for throughput, then, if `plan.check` says so, one that checks every message.
 
     `begun` is called when everyone is connected and the server has nothing to do, immediately before the first write
-    of the run for throughput; `ended` once everything of it has been heard, before anyone disconnects: what the server
-    did between them is what the deliveries cost. `progress` is called several times a second. Once `stop` says True
-    sending ends, and what was measured until then is the result.
+    of the run for throughput; `ended` once all its messages have been received, before anyone disconnects: between the
+    two, the server's work is that of the deliveries. `progress` is called several times a second. Once `stop` gives
+    True sending ends, and the measurements until then are the result.
 
     Raises `LoadError` if the server cannot be reached, refuses or passes nothing on; `ConfigError` if there is no
-    process `plan.pid`, or the check needs what is not installed.
+    process `plan.pid`, or a package that the check needs is not installed.
     """
     if plan.check is not None:
         latency({})
@@ -87,17 +87,17 @@ def _throughput(crew: Crew, begun: Callable[[], None], ended: Callable[[], None]
 
     tally, seconds = crew.take_part(Order(), plan.duration, begin, end)
     size = plan.mix.delivered(plan.wire)
-    lost = ceil((crew.total(OWED) - crew.total(HEARD)) / size)
+    lost = ceil((crew.total(OWED) - crew.total(RECEIVED)) / size)
     return Throughput(
         seconds=seconds,
         messages=crew.total(MESSAGES),
         deliveries=crew.total(DUE) - lost,
         lost=lost,
-        overheard=round(tally.overheard / size),
-        bytes=crew.total(HEARD),
+        unsolicited=round(tally.unsolicited / size),
+        bytes=crew.total(RECEIVED),
         closed=crew.total(CLOSED),
         sent=tuple(tally.sent[number] for number in sorted(tally.sent)),
-        heard=tuple(tally.heard[number] / size for number in sorted(tally.heard)),
+        received=tuple(tally.received[number] / size for number in sorted(tally.received)),
         gaps=tuple(tally.gaps[number] / 1e9 for number in sorted(tally.gaps)),
         busy=tuple(tally.busy),
         server=server[1] - server[0] if server else None,
@@ -130,7 +130,7 @@ def _check(crew: Crew, seconds: float, rate: float) -> Check:
 
 
 def _gentle(plan: Plan, throughput: Throughput) -> float:
-    """Messages a second at which neither server nor load has to hurry, in two digits."""
-    rate = min(throughput.messages_per_second / EASY, LOOKED_AT * plan.processes / plan.hearers)
+    """Messages a second that neither server nor load has to hurry for, in two digits."""
+    rate = min(throughput.messages_per_second * GENTLE, CHECKED * plan.processes / plan.recipients)
     unit = 10.0 ** (floor(log10(max(rate, 1))) - 1)
     return max(1.0, floor(rate / unit) * unit)

@@ -12,11 +12,11 @@ from fastserver.load.latency import Latency
 from fastserver.load.plan import Plan
 from fastserver.load.result import Check, Fairness, Result, Throughput
 
-NAME: Final = 14  # columns of what a row is called
-FIGURE: Final = 14  # columns of its figure
+NAME: Final = 14  # columns for the name of a row
+FIGURE: Final = 14  # columns for its figure
 BAR: Final = 24  # columns of the longest bar
 LATE: Final = 0.001
-"""Seconds by which writes may be late before it is worth a word."""
+"""Seconds that writes may be late without a note."""
 
 
 def table(result: Result) -> str:
@@ -35,7 +35,7 @@ def describe(plan: Plan) -> str:
 
 
 def pace(plan: Plan) -> str:
-    """How fast it is to be."""
+    """The pace, in words."""
     if plan.lockstep:
         return "in lockstep"
     return "flat out" if plan.rate is None else f"{plan.rate:,.12g} messages/s"
@@ -70,8 +70,8 @@ def _throughput(plan: Plan, run: Throughput) -> Iterator[str]:
     yield _row("messages", f"{run.messages_per_second:,.0f}", "a second")
     rate = f"a second, {run.bytes / run.seconds / 1e6:,.4g} MB/s"
     yield _row("deliveries", f"{run.deliveries_per_second:,.0f}", rate)
-    if run.overheard:
-        yield _row("", f"{run.overheard / run.seconds:,.0f}", "more to publishers, from each other")
+    if run.unsolicited:
+        yield _row("", f"{run.unsolicited / run.seconds:,.0f}", "more to publishers, from each other")
     if run.server_per_delivery is not None:
         yield _row("server", duration(run.server_per_delivery), "of processor time for each delivery")
     yield _bad("lost", run.lost, f"of {run.deliveries + run.lost:,} deliveries")
@@ -79,10 +79,10 @@ def _throughput(plan: Plan, run: Throughput) -> Iterator[str]:
         yield _bad("closed", run.closed, "connections, by the server")
     usual = f"; {duration(median(run.gaps))} in the median" if len(run.gaps) > 1 else ""
     yield _row("worst gap", duration(max(run.gaps)), f"the longest time that a {receiver} received nothing{usual}")
-    if len(run.heard) > 1:
-        yield _fairness("fairness", run.heard, f"{receiver}s")
+    if len(run.received) > 1:
+        yield _fairness("fairness", run.received, f"{receiver}s")
     if len(run.sent) > 1:
-        yield _fairness("" if len(run.heard) > 1 else "fairness", run.sent, "publishers")
+        yield _fairness("" if len(run.received) > 1 else "fairness", run.sent, "publishers")
 
 
 def _check(run: Check) -> Iterator[str]:

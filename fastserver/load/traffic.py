@@ -1,4 +1,4 @@
-"""One process's part of a run: it sends as its pace allows, and reads whatever arrives."""
+"""The traffic of one process in a run: it sends as its pace allows, and reads whatever arrives."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from fastserver.load.board import (
     CLOSED,
     DONE,
     DUE,
-    HEARD,
-    HEARD_AT,
     MESSAGES,
     OVER,
     OWED,
     PUBLISHED,
+    RECEIVED,
+    RECEIVED_AT,
     RECEIVERS,
     SENDERS,
     STOP,
@@ -25,11 +25,11 @@ from fastserver.load.board import (
 )
 from fastserver.load.link import Link
 from fastserver.load.mix import Write
-from fastserver.load.pace import WAIT, Pace
+from fastserver.load.pace import LONGEST_WAIT, Pace
 from fastserver.load.plan import Plan
 from fastserver.load.poll import READ, WRITE, Poll
 
-LOOK: Final = 10_000_000  # nanoseconds after which the receivers are counted again
+RECOUNT: Final = 10_000_000  # nanoseconds after which the receivers of all processes are counted again
 
 
 @dataclass
@@ -37,22 +37,22 @@ class Tally:
     """The counts of one process, or of all, after a run, by the numbers of connections."""
 
     sent: dict[int, int] = field(default_factory=dict)  # messages of each publisher
-    heard: dict[int, int] = field(default_factory=dict)  # bytes that each receiver got while messages were sent
+    received: dict[int, int] = field(default_factory=dict)  # bytes that each receiver got while messages were sent
     gaps: dict[int, int] = field(default_factory=dict)  # nanoseconds, the longest time that each receiver got nothing
-    overheard: int = 0  # bytes of messages that came to connections that only publish
+    unsolicited: int = 0  # bytes of messages that came to connections that only publish
     busy: list[float] = field(default_factory=list)  # seconds of processor time, of each process
 
     def add(self, other: Tally) -> None:
         """Add the counts of another process."""
         self.sent |= other.sent
-        self.heard |= other.heard
+        self.received |= other.received
         self.gaps |= other.gaps
-        self.overheard += other.overheard
+        self.unsolicited += other.unsolicited
         self.busy += other.busy
 
 
 class Traffic:
-    """Sends what `next_write` gives when `pace` allows it, and hands what arrives to `take`.
+    """Sends the writes of `next_write` when `pace` allows it; `take` reads.
 
     `control` is a descriptor on which nothing comes during a run; it ends with the process that started this one.
     """
@@ -64,9 +64,9 @@ class Traffic:
         self.pace: Pace
         self._links = {link.descriptor: link for link in links}
         self._waiting: list[Link] = []  # links that have something to send, and room for it
-        self._messages = self._due = self._published = self._owed = self._heard = self._heard_at = 0
-        self._hearers = 0  # open receivers of all processes
-        self._looked = 0  # when these were counted, nanoseconds
+        self._messages = self._due = self._published = self._owed = self._received = self._received_at = 0
+        self._receivers = 0  # open receivers of all processes
+        self._counted_at = 0  # nanoseconds, of the last count of these
         self._control = control
         self._poll = Poll()
         for descriptor in (*self._links, control):
@@ -77,11 +77,11 @@ class Traffic:
         raise NotImplementedError
 
     def take(self, link: Link) -> int:
-        """Read `link`; how many bytes of messages it got. Raises OSError or EOFError."""
+        """Read `link`; the number of bytes of messages that arrived. Raises OSError or EOFError."""
         raise NotImplementedError
 
     def offer(self, link: Link, writes: int) -> None:
-        """Let `link` begin `writes` more writes."""
+        """Let `link` begin so many more writes."""
         link.granted += writes
         if not link.queued:
             link.queued = True
@@ -91,18 +91,18 @@ class Traffic:
         """Send from `start` to `end` (nanoseconds of the monotonic clock), then read until the board says OVER."""
         board, poll, clock = self.board, self._poll, time.monotonic_ns
         for link in self._links.values():
-            link.heard_at = start
-        self._hearers = board.total(RECEIVERS)
+            link.received_at = start
+        self._receivers = board.total(RECEIVERS)
         busy = time.process_time()
         time.sleep(max(0, start - clock()) / 1e9)
         sending = True
         while not board.orders[OVER]:
             now = clock()
-            wait = WAIT
+            wait = LONGEST_WAIT
             if sending:
                 wait = min(self.pace.grant(min(now, end - 1)), max(0, end - now) / 1e9)
             if self._waiting:
-                self._send()
+                self.send_waiting()
                 wait = 0.0
             if sending and (now >= end or board.orders[STOP]):
                 sending = False
@@ -111,14 +111,14 @@ class Traffic:
             now = clock()
             for descriptor, event in events:
                 if descriptor == self._control:
-                    raise SystemExit(1)  # the process that started this one has ended
+                    raise SystemExit(1)  # the process that started this process has ended
                 link = self._links[descriptor]
                 if event & WRITE:
                     poll.modify(descriptor, READ)
                     self._waiting.append(link)
                 if event & ~WRITE:
                     self._receive(link, now)
-            self._tell(now)
+            self.update_board(now)
             if not sending and not any(link.unsent for link in self._links.values()):
                 board.mine[DONE] = 1
         self.tally.busy.append(time.process_time() - busy)
@@ -127,7 +127,8 @@ class Traffic:
         poll.close()
         return self.tally
 
-    def _send(self) -> None:
+    def send_waiting(self) -> None:
+        """Send what links have to send, as far as they have room."""
         waiting, self._waiting = self._waiting, []
         for link in waiting:
             data = link.unsent
@@ -150,11 +151,11 @@ class Traffic:
     def _begin(self, link: Link) -> bytes:
         write = self.next_write(link)
         link.turn += 1
-        hearers = self._hearers - self._deaf(link)
+        recipients = self._receivers - self._left_out(link)
         self._messages += self.plan.batch
-        self._due += self.plan.batch * hearers
+        self._due += self.plan.batch * recipients
         self._published += write.delivered
-        self._owed += write.delivered * hearers
+        self._owed += write.delivered * recipients
         return write.data
 
     def _receive(self, link: Link, now: int) -> None:
@@ -163,43 +164,44 @@ class Traffic:
         except BlockingIOError:
             return
         except (OSError, EOFError):
-            self._lose(link)
+            self.lose(link)
             return
         if not link.role.receives:
-            if link.wire.overhears:
-                self.tally.overheard += size
+            if link.wire.unsolicited:
+                self.tally.unsolicited += size
         elif size:
-            link.heard += size
-            self._heard += size
-            self.board.mine[HEARD] = self._heard  # at once: a turn can take longer than `patience`
-            self._heard_at = now
-            gap = now - link.heard_at
+            link.received += size
+            self._received += size
+            self.board.mine[RECEIVED] = self._received  # at once: a turn can take longer than `patience`
+            self._received_at = now
+            gap = now - link.received_at
             if gap > link.gap:
                 link.gap = gap
-            link.heard_at = now
+            link.received_at = now
 
-    def _tell(self, now: int) -> None:
+    def update_board(self, now: int) -> None:
+        """Write the numbers of this process, at `now` (nanoseconds), where all processes read them."""
         mine = self.board.mine
         mine[MESSAGES] = self._messages
         mine[DUE] = self._due
         mine[PUBLISHED] = self._published
         mine[OWED] = self._owed
-        mine[HEARD] = self._heard
-        mine[HEARD_AT] = self._heard_at
-        if self.plan.processes > 1 and now - self._looked > LOOK:
-            self._looked = now
-            self._hearers = self.board.total(RECEIVERS)
+        mine[RECEIVED] = self._received
+        mine[RECEIVED_AT] = self._received_at
+        if self.plan.processes > 1 and now - self._counted_at > RECOUNT:
+            self._counted_at = now
+            self._receivers = self.board.total(RECEIVERS)
 
     def _stop(self, now: int) -> None:
         """Begin no more writes; the share and the last gap of each receiver end here."""
         for link in self._links.values():
             link.granted = 0
             if link.role.receives:
-                self.tally.heard[link.number] = link.heard
-                link.gap = max(link.gap, now - link.heard_at)
+                self.tally.received[link.number] = link.received
+                link.gap = max(link.gap, now - link.received_at)
 
-    def _lose(self, link: Link) -> None:
-        """The server closed `link`."""
+    def lose(self, link: Link) -> None:
+        """Give up `link`, which the server closed."""
         self._note(link)
         self._poll.unregister(link.descriptor)
         del self._links[link.descriptor]
@@ -213,18 +215,18 @@ class Traffic:
             mine[SENDERS] -= 1
         if link.role.receives:
             mine[RECEIVERS] -= 1
-            self._hearers = self.board.total(RECEIVERS)
-            own = int(link.turn * self.plan.batch * self.plan.mix.delivered(link.wire)) * self._deaf(link)
-            self._tell(self._looked)
-            mine[WRITTEN_OFF] += max(0, self.board.total(PUBLISHED) - own - link.heard)
+            self._receivers = self.board.total(RECEIVERS)
+            own = int(link.turn * self.plan.batch * self.plan.mix.delivered(link.wire)) * self._left_out(link)
+            self.update_board(self._counted_at)
+            mine[WRITTEN_OFF] += max(0, self.board.total(PUBLISHED) - own - link.received)
 
     def _note(self, link: Link) -> None:
         if link.role.sends:
             self.tally.sent[link.number] = link.turn * self.plan.batch
         if link.role.receives:
-            self.tally.heard.setdefault(link.number, link.heard)
+            self.tally.received.setdefault(link.number, link.received)
             self.tally.gaps[link.number] = link.gap
 
-    def _deaf(self, link: Link) -> int:
+    def _left_out(self, link: Link) -> int:
         """1 if `link` both sends and receives, and the server leaves its own messages out; else 0."""
         return 1 if link.role.receives and not link.wire.echo else 0

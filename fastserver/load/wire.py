@@ -1,6 +1,6 @@
-"""The protocol that a server speaks, as far as the load has to know it, without sockets.
+"""The wire: the protocol that a server speaks, as far as the load has to know it, without sockets.
 
-A server of another kind takes one subclass of `Wire` at the top level of a module that can be imported, since the
+A server of another kind needs a subclass of `Wire`, at the top level of a module that can be imported, since the
 processes of the load get it pickled. The wires of our own server are `WIRES`, one for each of its framings.
 """
 
@@ -19,7 +19,7 @@ from fastserver.framing.registry import DEFAULT_MODE, framing
 __all__ = ["SMALLEST", "WIRES", "Cut", "FramingWire", "Role", "Wire"]
 
 SMALLEST: Final = 8
-"""Bytes of the smallest payload: the stamp that says whose and which it is, and a msgpack header."""
+"""Bytes of the smallest payload: a stamp, and a msgpack header."""
 
 Cut = Callable[[bytes], list[bytes]]
 """Takes the next bytes of one stream, gives the payloads they complete."""
@@ -29,18 +29,18 @@ Cut = Callable[[bytes], list[bytes]]
 class Wire:
     """A protocol in which a frame's length depends on its payload's length alone.
 
-    What is here suits a server that passes on what it gets, verbatim and without a greeting. A connection's `role`
-    is seen from the server, as `--listen` has it: `SEND` publishes, `RECEIVE` subscribes, `BOTH` does both.
+    The defaults suit a server that passes messages on verbatim, without a greeting. A connection's `role` is seen from
+    the server, as `--listen` has it: `SEND` publishes, `RECEIVE` subscribes, `BOTH` does both.
     """
 
     name: str
     echo: bool = False
-    """Whether a sender gets its own messages back."""
-    overhears: bool = True
-    """Whether a `SEND` connection receives messages of the others. If not, what it receives, such as answers to its own
-    messages, is read and thrown away."""
+    """True if a sender gets its own messages back."""
+    unsolicited: bool = True
+    """True if a `SEND` connection receives the messages of the others. If not, everything it receives, such as answers
+    to its own messages, is read and thrown away."""
     both: bool = True
-    """Whether one connection can do both. If not, all-to-all has two for each peer, which gets its own messages too."""
+    """True if one connection can do both. If not, all-to-all has two for each peer, which gets its own messages too."""
     ping: bytes = b""
     """Bytes that the server sends between frames of its own accord; no payload may contain them."""
     pong: bytes = b""
@@ -51,7 +51,7 @@ class Wire:
         return b""
 
     def ready(self, role: Role, received: bytes) -> bool:
-        """Whether `received`, all there is so far, is the whole answer to `hello`. ValueError if it is a refusal."""
+        """True if `received`, all there is so far, is the whole answer to `hello`. ValueError if it is a refusal."""
         return True
 
     def payload(self, size: int, stamp: bytes = b"") -> bytes:

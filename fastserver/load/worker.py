@@ -15,7 +15,7 @@ from fastserver.load.counting import Counting
 from fastserver.load.errors import LoadError
 from fastserver.load.link import Link, Target, open_links
 from fastserver.load.plan import Plan
-from fastserver.load.settle import settle
+from fastserver.load.probing import receive_probes
 from fastserver.load.traffic import Tally, Traffic
 from fastserver.load.wire import Role
 from fastserver.process.descriptors import raise_limit
@@ -31,10 +31,10 @@ class Order:
 def work(plan: Plan, index: int, target: Target, memory: Any, control: Connection) -> None:
     """Be process `index` of a load, until the other end of `control` is closed.
 
-    The answer to an `Order` is None once the connections are open, and None again once they have settled, or a
-    `LoadError`. The answer to a start and an end is the `Tally` of the run.
+    The answer to an `Order` is None once the connections are open, and None again once all have got the last probe, or
+    a `LoadError`. The answer to a start and an end is the `Tally` of the run.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started this process
     raise_limit()
     gc.disable()
     if plan.processors is not None and hasattr(os, "sched_setaffinity"):
@@ -54,7 +54,7 @@ def _take_part(plan: Plan, index: int, target: Target, board: Board, control: Co
         board.mine[RECEIVERS] = sum(link.role.receives for link in links)
         board.mine[SENDERS] = sum(link.role.sends for link in links)
         control.send(None)
-        settle(links, plan.wire, board, control.fileno())
+        receive_probes(links, plan.wire, board, control.fileno())
         control.send(None)
         when = control.recv()
         if when is not None:

@@ -38,7 +38,7 @@ def test_table(serve: Serve, tmp_path: Path, mode: str) -> None:
     assert names == ["Throughput", "messages", "deliveries", "lost", "worst", "fairness", *latency]
 
 
-def test_what_elsewhere_names_a_server_names_it_here(serve: Serve, tmp_path: Path) -> None:
+def test_a_server_is_named_as_everywhere(serve: Serve, tmp_path: Path) -> None:
     """In the environment too; a Unix socket replaces host and port."""
     serve("--unix", str(tmp_path / "socket"), "--mode", "msgpack")
     ended = bench(
@@ -92,8 +92,8 @@ def test_csv(serve: Serve, tmp_path: Path) -> None:
         (["localhost:3000"], "Got unexpected extra argument (localhost:3000)"),
     ],
 )
-def test_what_is_not_allowed(tmp_path: Path, arguments: list[str], text: str) -> None:
-    """One line, exit code 2; no file is touched."""
+def test_options_that_are_not_allowed(tmp_path: Path, arguments: list[str], text: str) -> None:
+    """They are named in a line, exit code 2; no file is touched."""
     (tmp_path / "other.csv").write_text("a,b\n")
     assert bench(tmp_path, *arguments) == Ended(2, "", [f"fastserver: {text}"])
     assert [path.name for path in tmp_path.iterdir()] == ["other.csv"]
@@ -101,7 +101,7 @@ def test_what_is_not_allowed(tmp_path: Path, arguments: list[str], text: str) ->
 
 
 def test_without_the_extra(tmp_path: Path, serve: Serve) -> None:
-    """One line that names it, exit code 2; what needs it not works."""
+    """A line names the extra, exit code 2; a load that does not need it is made."""
     (tmp_path / "hdrh.py").write_text("raise ImportError\n")
     ended = bench(tmp_path, PYTHONPATH=str(tmp_path))
     assert ended == Ended(
@@ -126,7 +126,7 @@ def test_unreachable(tmp_path: Path, serve: Serve) -> None:
 
 
 def test_server_that_ends_meanwhile(start_program: StartProgram, serve: Serve) -> None:
-    """It is said how many connections that were, and what was measured until then; exit code 1."""
+    """The number of its connections is reported, and the results until then; exit code 1."""
     server = serve("--drain-timeout", "0")
     program = start_program(*COMMAND, "bench", "--port", str(server.port), "--duration", "3600", terminal=True)
     program.output.wait_for("throughput 0 of 3600 s")
@@ -137,7 +137,7 @@ def test_server_that_ends_meanwhile(start_program: StartProgram, serve: Serve) -
 
 
 def test_a_result_that_cannot_be_written(serve: Serve, tmp_path: Path) -> None:
-    """One line that names the option, the file and why, exit code 1; what else there is of the result comes."""
+    """A line names the option, the file and the reason, exit code 1; the rest of the result comes."""
     port = str(serve().port)
     for option in ("--json", "--csv"):
         ended = bench(tmp_path, "--port", port, *SHORT, option, "/dev/full")
@@ -192,7 +192,7 @@ def test_interrupt(start_program: StartProgram, serve: Serve) -> None:
 
 
 def test_interrupt_before_it_begins(start_program: StartProgram, tmp_path: Path) -> None:
-    """There is nothing to report; a server that never passes anything on is not waited for."""
+    """Nothing is reported; a server that never passes anything on is not waited for."""
     import socket
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -207,7 +207,7 @@ def test_interrupt_before_it_begins(start_program: StartProgram, tmp_path: Path)
 
 
 def test_help(tmp_path: Path) -> None:
-    """Every setting is there; none has the name of another of the server's, or means something else there."""
+    """Every setting is there; none but `echo` has the name of a setting of the server."""
     ended = bench(tmp_path, "--help")
     assert (ended.code, ended.errors) == (0, [])
     text = " ".join(ended.output.split())

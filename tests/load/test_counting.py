@@ -13,12 +13,12 @@ from fastserver.load.plan import Plan
 from fastserver.load.wire import WIRES, Role
 
 
-def test_what_came_before_a_write_failed_counts() -> None:
-    """A connection that the server has closed is read to its end, though it is sending that meets it."""
+def test_messages_that_came_before_a_write_failed_count() -> None:
+    """A connection that the server has closed is read to its end, though sending was first to meet that."""
 
     class Traffic(Counting):
-        def _lose(self, link: Link) -> None:
-            super()._lose(link)
+        def lose(self, link: Link) -> None:
+            super().lose(link)
             self.board.orders[OVER] = 1
 
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -36,4 +36,4 @@ def test_what_came_before_a_write_failed_counts() -> None:
             theirs.recv(1)
             theirs.close()
             traffic.run(start, start + 10_000_000_000)
-            assert link.heard == 650
+            assert link.received == 650

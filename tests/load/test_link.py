@@ -11,7 +11,7 @@ from fastserver.load.wire import Role
 
 
 def test_pings_however_they_are_cut() -> None:
-    """They are taken out and answered, what only begins like one stays."""
+    """Pings are taken out and answered, bytes that only begin like one stay."""
     stream = b"PING\r\nMSG 1 a\nPING\r\nPING\r\nMSG 4 PING\nPI\nPING\r\nMSG 1 b\n"
     for size in (1, 2, 3, 5, 100):
         ours, theirs = socket.socketpair()

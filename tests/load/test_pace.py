@@ -1,4 +1,4 @@
-"""When writes are due."""
+"""The times at which writes are due."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fastserver.load.board import HEARD, OWED, Board, shared
+from fastserver.load.board import OWED, RECEIVED, Board, shared
 from fastserver.load.link import Link
 from fastserver.load.pace import BURST, FixedRate, FlatOut, Lockstep
 from fastserver.load.plan import Plan
@@ -30,7 +30,7 @@ class FakeLink:
 
 
 def test_fixed_rate_forgets_nothing() -> None:
-    """Whenever it is asked, all that was due by then has been offered, each publisher in its turn."""
+    """After each call, all writes due by then have been offered, each publisher's in its turn."""
     crowd = Links()
     plan = Plan(publishers=2, batch=5, rate=1000.0)  # a write each 5 ms
     rate = FixedRate(plan, 1000.0, 7_000_000_000, crowd.links, crowd.offer)
@@ -53,7 +53,7 @@ def test_flat_out_stays_near_the_receivers() -> None:
     board.mine[OWED] = 2**20
     assert pace.grant(0) > 0
     assert crowd.offered == [BURST, BURST]
-    board.mine[HEARD] = 2**19 + 1
+    board.mine[RECEIVED] = 2**19 + 1
     crowd.links[0].queued = True
     pace.grant(0)
     assert crowd.offered == [BURST, 2 * BURST]
@@ -63,9 +63,9 @@ def test_lockstep_waits_for_all() -> None:
     crowd, board = Links(), Board(shared(1))
     pace = Lockstep(board, crowd.links, crowd.offer)
     pace.grant(0)
-    board.mine[OWED], board.mine[HEARD] = 130, 129
+    board.mine[OWED], board.mine[RECEIVED] = 130, 129
     pace.grant(0)
     assert crowd.offered == [1, 1]
-    board.mine[HEARD] = 130
+    board.mine[RECEIVED] = 130
     pace.grant(0)
     assert crowd.offered == [2, 2]

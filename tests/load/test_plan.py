@@ -1,4 +1,4 @@
-"""What a load is asked to do, and what cannot be asked."""
+"""Plans of loads, and settings that a plan cannot have."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from fastserver.load.wire import FramingWire
         ({"rate": 1e9, "check": 60.0}, "--check", "too many messages"),
     ],
 )
-def test_what_is_not_allowed(options: dict[str, Any], option: str, text: str) -> None:
+def test_settings_that_are_not_allowed(options: dict[str, Any], option: str, text: str) -> None:
     with pytest.raises(ConfigError) as raised:
         Plan(**options)
     assert str(raised.value).startswith(f"{option}: ")
     assert text in str(raised.value)
 
 
-def test_who_is_there() -> None:
+def test_connections() -> None:
     fan_out = Plan(publishers=2, subscribers=5)
-    assert (fan_out.senders, fan_out.receivers, fan_out.connections, fan_out.hearers) == (2, 5, 7, 5)
+    assert (fan_out.senders, fan_out.receivers, fan_out.connections, fan_out.recipients) == (2, 5, 7, 5)
     all_to_all = Plan(all_to_all=5)
-    assert (all_to_all.senders, all_to_all.receivers, all_to_all.connections, all_to_all.hearers) == (5, 5, 5, 4)
-    assert Plan(all_to_all=5, echo=True).hearers == 5
+    assert (all_to_all.senders, all_to_all.receivers, all_to_all.connections, all_to_all.recipients) == (5, 5, 5, 4)
+    assert Plan(all_to_all=5, echo=True).recipients == 5
     apart = Plan(wire=FramingWire(both=False), all_to_all=5)
-    assert (apart.senders, apart.receivers, apart.connections, apart.hearers) == (5, 5, 10, 5)
+    assert (apart.senders, apart.receivers, apart.connections, apart.recipients) == (5, 5, 10, 5)

@@ -1,4 +1,4 @@
-"""A load against real servers and bad ones: what it counts is what they did."""
+"""A load against real servers and bad ones: it counts what they did."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ SHORT = {"duration": 0.2, "check": 0.2, "patience": 0.3}
 
 
 def check_clean(result: Result) -> None:
-    """Everything arrived, in both runs, and there was something."""
+    """Everything arrived, in both runs, and something was sent."""
     plan = result.plan
     assert result.clean
     assert result.throughput is not None
     assert result.check is not None
     for part in (result.throughput, result.check):
         assert part.messages > 0
-        assert part.deliveries == part.messages * plan.hearers
+        assert part.deliveries == part.messages * plan.recipients
         assert part.lost == part.closed == 0
-    assert len(result.throughput.heard) == len(result.throughput.gaps) == plan.receivers
+    assert len(result.throughput.received) == len(result.throughput.gaps) == plan.receivers
     assert sum(result.throughput.sent) == result.throughput.messages
     assert result.check.latency is not None
 
@@ -68,23 +68,23 @@ def test_rate(serve: Serve) -> None:
     assert result.check is not None
     assert result.throughput.sent == (50, 50)
     assert (result.check.rate, result.check.messages) == (500.0, 100)
-    assert result.throughput.overheard == 100
+    assert result.throughput.unsolicited == 100
 
 
 def test_echo_and_unix_socket(serve: Serve, tmp_path: Path) -> None:
     serve("--echo", "--unix", str(tmp_path / "socket"))
     result = run(Plan(Address(path=str(tmp_path / "socket")), all_to_all=3, echo=True, **SHORT))  # type: ignore[arg-type]
     check_clean(result)
-    assert result.plan.hearers == 3
+    assert result.plan.recipients == 3
 
 
 def test_lockstep_is_in_step() -> None:
-    """No publisher is ever a message ahead of another, or of what was heard."""
+    """No publisher is ever a message ahead of another, or of what was received."""
     ahead = []
 
     class Watched(Relay):
-        def hear(self, line: bytes, sender: Writer) -> None:
-            super().hear(line, sender)
+        def receive(self, line: bytes, sender: Writer) -> None:
+            super().receive(line, sender)
             if len(line) == SIZE + 1:
                 counts[sender] = counts.get(sender, 0) + 1
                 ahead.append(max(counts.values()) - min([counts.get(writer, 0) for writer in self.writers]))
@@ -100,14 +100,14 @@ def test_lockstep_is_in_step() -> None:
 
 
 def test_a_wire_with_everything() -> None:
-    """A greeting, bytes of its own for receivers, answers to publishers, pings: none of it is taken for a message."""
+    """A greeting, bytes of its own for receivers, answers to publishers, pings: none is taken for a message."""
     server = GreetedServer()
     options = {"all_to_all": 3, "batch": 3, "processes": 1, **SHORT}
     result = asyncio.run(measure(server, lambda address: Plan(Address.parse(address), GreetedWire(), **options)))  # type: ignore[arg-type]
     check_clean(result)
-    assert result.plan.hearers == 3
+    assert result.plan.recipients == 3
     assert result.throughput is not None
-    assert result.throughput.overheard == 0
+    assert result.throughput.unsolicited == 0
     assert not server.pinged
     assert sorted(set(server.hellos)) == [
         b"HELLO %s %d\n" % one for one in [*((b"receive", n) for n in (3, 4, 5)), *((b"send", n) for n in (0, 1, 2, 6))]
@@ -279,7 +279,7 @@ def test_unreachable() -> None:
 
 
 def test_refused() -> None:
-    """What a protocol's server says against us ends the load."""
+    """A refusal in the words of a protocol ends the load."""
 
     async def refuse(reader: Reader, writer: Writer) -> None:
         await reader.readline()
@@ -300,7 +300,7 @@ def test_wrong_mode(serve: Serve) -> None:
 
 
 def test_hooks(serve: Serve) -> None:
-    """`begun` comes before the first message, `ended` when all were heard; the server's time is that between them."""
+    """`begun` comes before the first message, `ended` when all were received; the server's time counts in between."""
     server = serve("--log-messages", "0")
     calls: list[str] = []
     seen: list[Progress] = []
@@ -315,7 +315,7 @@ def test_hooks(serve: Serve) -> None:
 
 
 def test_stop(serve: Serve) -> None:
-    """What was measured until then is the result; there is no check."""
+    """The result is that of the run until then; there is no check."""
     server = serve()
     stopping: list[Progress] = []
 

@@ -23,7 +23,7 @@ def test_durations(seconds: float, text: str) -> None:
 
 
 def rows(result: Result) -> dict[str, str]:
-    """What the table says, by the names of its rows."""
+    """The rows of the table, by their names."""
     lines = click.unstyle(table(result)).splitlines()
     return {line[4:18].strip(): line[18:] for line in lines if line.startswith("    ")}
 
@@ -48,13 +48,13 @@ def test_table() -> None:
         assert shown[name].startswith(f"{count} ")
 
 
-def test_table_of_what_went_well() -> None:
-    """Nothing is said of what did not happen."""
+def test_table_of_a_clean_result() -> None:
+    """Rows for faults are left out."""
     assert RESULT.throughput is not None
     assert RESULT.check is not None
     good = replace(
         RESULT,
-        throughput=replace(RESULT.throughput, lost=0, closed=0, overheard=0, server=None),
+        throughput=replace(RESULT.throughput, lost=0, closed=0, unsolicited=0, server=None),
         check=replace(RESULT.check, lost=0, reordered=0, duplicated=0, foreign=0, closed=0),
     )
     assert good.clean

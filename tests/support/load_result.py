@@ -1,4 +1,4 @@
-"""A result of a load, in which nothing went well."""
+"""A result of a load in which everything went wrong."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ RESULT = Result(
         messages=1000,
         deliveries=2990,
         lost=10,
-        overheard=1000,
+        unsolicited=1000,
         bytes=2990 * 65,
         closed=1,
         sent=(400, 600),
-        heard=(1000.0, 1000.0, 990.0),
+        received=(1000.0, 1000.0, 990.0),
         gaps=(0.01, 0.02, 0.5),
         busy=(1.5,),
         server=0.000399,

@@ -1,5 +1,5 @@
-"""Small servers for the tests of the load: they pass lines on to all others, some of them badly, and a wire with all
-that a protocol can have."""
+"""Small servers for the tests of the load: they pass lines on to all others, some of them badly, and a wire with
+everything that a protocol can have."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from fastserver.load.stamp import LENGTH
 from fastserver.load.wire import Cut, FramingWire, Role
 
 SIZE = 64
-"""Of the messages that a server may treat badly; those of other sizes come before the run."""
+"""Bytes of the messages that a server may treat badly; messages of other sizes come before the run."""
 
 Treat = Callable[[bytes], Iterable[bytes]]
 
 
 class Relay:
-    """Passes each line on to everyone but its sender: what `treat` makes of it, if it is of that size.
+    """Passes each line on to everyone but its sender; a line of that size as `treat` changes it.
 
-    `lines` are those that came since the last of another size, so those of the last run.
+    `lines` has the lines since the last of another size: those of the last run.
     """
 
     def __init__(self, treat: Treat = lambda line: [line]) -> None:
@@ -36,11 +36,11 @@ class Relay:
         self.writers.append(writer)
         try:
             while line := await reader.readline():
-                self.hear(line, writer)
+                self.receive(line, writer)
         finally:
             self.writers.remove(writer)
 
-    def hear(self, line: bytes, sender: Writer) -> None:
+    def receive(self, line: bytes, sender: Writer) -> None:
         if len(line) != SIZE + 1:
             self.lines.clear()
             treated: Iterable[bytes] = [line]
@@ -64,7 +64,7 @@ class GreetedWire(FramingWire):
     """A protocol with everything: a greeting of varying length, other bytes for receivers, answers, pings."""
 
     name: str = "greeted"
-    overhears: bool = False
+    unsolicited: bool = False
     both: bool = False
     ping: bytes = b"PING\r\n"
     pong: bytes = b"PONG\n"
@@ -89,7 +89,7 @@ class GreetedWire(FramingWire):
 
 
 class GreetedServer:
-    """Speaks it. Pings everyone with every tenth message, in front of it, and closes who does not answer the last."""
+    """Speaks it. Pings all receivers with every tenth message, in front of it, and counts the missing answers."""
 
     def __init__(self) -> None:
         self.hellos: list[bytes] = []
@@ -120,5 +120,5 @@ class GreetedServer:
 
 
 def number(line: bytes) -> int:
-    """The number in its stamp."""
+    """The number in the stamp of `line`."""
     return int(line[-LENGTH - 1 : -1], 36)
