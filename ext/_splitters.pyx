@@ -8,10 +8,12 @@ cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_CheckExact, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.mem cimport PyMem_Free, PyMem_Malloc, PyMem_Realloc
-from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memchr, memcpy, memmove
+from libc.math cimport isfinite, isnan
+from libc.stdint cimport int8_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.string cimport memchr, memcmp, memcpy, memmove, memset, strlen
 
 from collections.abc import Sequence
+from os import urandom
 from types import GenericAlias
 
 import msgpack
@@ -22,9 +24,14 @@ from fastserver.framing.arguments import invalid, limit, octets, skips
 from fastserver.framing.maps import SMALL
 from fastserver.framing.msgpackcodec import MSGPACK
 from fastserver.framing.scan import HEADS, NANOSECONDS
+from fastserver.framing.translation import Translation
+from fastserver.framing.translation import translate as translate_slowly
 
 include "buffer.pyx"
 include "splitter.pyx"
+include "output.pyx"
+include "pairs.pyx"
+include "packing.pyx"
 include "message.pyx"
 include "messages.pyx"
 include "lines.pyx"
@@ -33,3 +40,10 @@ include "scan.pyx"
 include "objects.pyx"
 include "msgpack.pyx"
 include "msgpack_stream.pyx"
+include "jsontimes.pyx"
+include "jsonscalars.pyx"
+include "jsontext.pyx"
+include "jsontags.pyx"
+include "jsonstrings.pyx"
+include "jsonvalue.pyx"
+include "translation.pyx"

@@ -28,7 +28,6 @@ cdef extern from *:
     uint64_t count_byte(const uint8_t* data, uint64_t size, uint8_t byte) noexcept nogil
 
 
-@cython.final
 @cython.no_gc
 @cython.auto_pickle(False)
 cdef class LinesForm(Form):
@@ -38,8 +37,25 @@ cdef class LinesForm(Form):
         head[0] = 0
         tail[0] = 2 if size > 1 and frame[size - 2] == CR else 1
 
+    def __cinit__(self):
+        self.writes = True
+
+    cdef int write(self, Output* out, const uint8_t* payload, uint64_t size, uint64_t limit) except -1:
+        return put_line(out, payload, size, limit) or put_byte(out, LF)
+
+
+@cython.final
+@cython.no_gc
+@cython.auto_pickle(False)
+cdef class CrlfForm(LinesForm):
+    """Lines that are written with CR LF."""
+
+    cdef int write(self, Output* out, const uint8_t* payload, uint64_t size, uint64_t limit) except -1:
+        return put_line(out, payload, size, limit) or put(out, b"\r\n", 2)
+
 
 cdef Form lines_form = LinesForm()
+cdef Form crlf_form = CrlfForm()
 
 
 cdef bytes with_crlf(bytes lines):
@@ -71,6 +87,31 @@ cdef bytes with_crlf(bytes lines):
         out += 1
         line = lf + 1
     return made
+
+
+cdef int put_line(Output* out, const uint8_t* payload, uint64_t size, uint64_t limit) except -1:
+    """Writes a payload with two characters each in the place of LF and CR, which a line cannot have."""
+    cdef uint64_t ends = 0, at
+    cdef uint8_t* to
+    if memchr(payload, LF, size) != NULL or memchr(payload, CR, size) != NULL:
+        ends = count_byte(payload, size, LF) + count_byte(payload, size, CR)
+    if size + ends > limit:
+        return REFUSED
+    if not ends:
+        return put(out, payload, size)
+    to = room(out, size + ends)
+    if to == NULL:
+        return REFUSED
+    for at in range(size):
+        if payload[at] == LF or payload[at] == CR:
+            to[0] = c"\\"
+            to[1] = c"n" if payload[at] == LF else c"r"
+            to += 2
+        else:
+            to[0] = payload[at]
+            to += 1
+    out.size += size + ends
+    return WRITTEN
 
 
 @cython.final
@@ -120,7 +161,7 @@ cdef class LinesSplitter(Splitter):
         cdef Messages found
         if start < 0:
             raise ValueError(f"frames cannot start at {start}")
-        found = messages_of(peer, frames, start, lines_form)
+        found = messages_of(peer, frames, start, crlf_form if self.variant else lines_form)
         while start < size and most != 0:
             lf = <const char*>memchr(lines + start, LF, size - start)
             if lf == NULL:

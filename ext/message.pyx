@@ -7,6 +7,7 @@ cdef class Form:
     """The form of frames whose payloads are bytes; here with nothing around them."""
 
     cdef bint escaped  # what lies between head and tail is not the payload itself, but stands for it
+    cdef bint writes  # True if `write` can write
 
     cdef void bounds(self, const char* frame, Py_ssize_t size, Py_ssize_t* head, Py_ssize_t* tail) noexcept:
         """Tells how many bytes of a frame, complete, are before its payload and behind it."""
@@ -15,6 +16,13 @@ cdef class Form:
     cdef bytes payload(self, const char* body, Py_ssize_t size):
         """The payload that stands between head and tail, where it is not the payload itself (`escaped`)."""
         return PyBytes_FromStringAndSize(body, size)
+
+    cdef int write(self, Output* out, const uint8_t* payload, uint64_t size, uint64_t limit) except -1:
+        """Writes the frame of a payload that comes from another framing, with escapes where that is done.
+
+        REFUSED if no frame can have it, or if it is more than `limit` bytes.
+        """
+        return REFUSED
 
     cdef object value(self, bytes payload, object peer):
         """The value that `payload`, which `peer` sent, stands for."""

@@ -15,6 +15,16 @@ cdef class PrefixedForm(ObjectForm):
         head[0] = PREFIX
         tail[0] = 0
 
+    cdef int write(self, Output* out, const uint8_t* payload, uint64_t size, uint64_t limit) except -1:
+        cdef uint8_t* to = NULL
+        if size <= limit and size <= 0xFFFFFFFF:
+            to = room(out, PREFIX + size)
+        if to == NULL:
+            return REFUSED
+        memcpy(write_number(to, size, PREFIX), payload, size)
+        out.size += PREFIX + size
+        return WRITTEN
+
 
 cdef Form msgpack_form = PrefixedForm()
 

@@ -11,6 +11,12 @@ cdef Py_ssize_t small = SMALL
 cdef class ObjectForm(Form):
     """The form of frames whose payloads are MessagePack objects; here with nothing around them."""
 
+    def __cinit__(self):
+        self.writes = True
+
+    cdef int write(self, Output* out, const uint8_t* payload, uint64_t size, uint64_t limit) except -1:
+        return REFUSED if size > limit else put(out, payload, size)
+
     cdef object value(self, bytes payload, object peer):
         hook = getattr(peer, "ext_hook", None)
         if hook is None and PyBytes_GET_SIZE(payload) <= small:

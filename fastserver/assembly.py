@@ -17,7 +17,7 @@ from fastserver.fanout.channel import Channel
 from fastserver.fanout.channels import Channels
 from fastserver.fanout.flush import Flush
 from fastserver.framing.packer import Packer
-from fastserver.framing.translation import translate
+from fastserver.framing.registry import translate
 from fastserver.handlers.failures import Failures
 from fastserver.handlers.handlers import Handlers
 from fastserver.handlers.relay import Relay

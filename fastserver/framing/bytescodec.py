@@ -34,7 +34,7 @@ class BytesCodec:
         """The bytes that `text` was read from."""
         return text.encode("utf-8", "surrogateescape")
 
-    def to_bytes(self, payload: bytes) -> bytes:
+    def to_bytes(self, payload: bytes, most: int) -> bytes:
         """`payload` itself."""
         return payload
 

@@ -39,8 +39,11 @@ class Codec(Protocol):
         Text that is empty stands for the smallest message. Raises ValueError, which says in one line what is wrong.
         """
 
-    def to_bytes(self, payload: bytes) -> bytes:
-        """The bytes that stand for `payload`, well-formed, where payloads are bytes alone."""
+    def to_bytes(self, payload: bytes, most: int) -> bytes:
+        """The bytes that stand for `payload`, well-formed, where payloads are bytes alone.
+
+        ValueError if they are made of a value and are more than `most`.
+        """
 
     def from_bytes(self, data: bytes) -> bytes:
         """The payload that stands for `data`, which were a payload where those are bytes alone."""

@@ -1,4 +1,4 @@
-"""Payloads that are one MessagePack object each; for people they are JSON, as `jsonvalue` writes and reads it."""
+"""Payloads that are one MessagePack object each; for people they are JSON, as `jsontext` writes it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,12 @@ _STR_OR_BIN: Final = frozenset([*range(0xA0, 0xC0), 0xC4, 0xC5, 0xC6, 0xD9, 0xDA
 
 
 class MsgpackCodec:
-    """The codec of both MessagePack framings."""
+    """The codec of both MessagePack framings. One that `parses` makes values of bytes that are JSON text."""
 
     typed = True
+
+    def __init__(self, parses: bool = False) -> None:
+        self.parses = parses
 
     def pack(self, value: Any, default: Callable[[Any], Any] | None = None) -> bytes:
         """`value` as `msgpack.packb` packs it; surrogates stand for the bytes of text that is not UTF-8."""
@@ -48,7 +51,7 @@ class MsgpackCodec:
 
     def show(self, payload: bytes, most: int | None = None) -> str:
         """`payload` as JSON. With `most`, one of more than `DECODED` bytes is not decoded: only its size is told."""
-        from fastserver.framing.jsonvalue import decode, to_json  # few programs need it, and it takes a while to load
+        from fastserver.framing.jsontext import decode, to_json  # few programs need it, and it takes a while to load
 
         if most is None:
             return to_json(decode(payload))
@@ -67,16 +70,24 @@ class MsgpackCodec:
             raise ValueError(f"not UTF-8 at byte {len(text[: error.start].encode()) + 1}") from None
         return from_json(text or "null")
 
-    def to_bytes(self, payload: bytes) -> bytes:
+    def to_bytes(self, payload: bytes, most: int) -> bytes:
         """The bytes of a `str` or `bin`; compact JSON for anything else, which has no control characters."""
         if payload[0] in _STR_OR_BIN:
             return msgpack.unpackb(payload, raw=True)  # type: ignore[no-any-return]
-        from fastserver.framing.jsonvalue import decode, to_json  # as in `show`
+        from fastserver.framing.transcoder import json_of  # as in `show`
 
-        return to_json(decode(payload), compact=True).encode()
+        return json_of(payload, most)
 
     def from_bytes(self, data: bytes) -> bytes:
-        """`data` as one `str` if it is UTF-8, else as one `bin`."""
+        """`data` as one `str` if it is UTF-8, else as one `bin`; where the codec parses, as the value that `data` is
+        if it is one JSON value that MessagePack can hold."""
+        if self.parses:
+            from fastserver.framing.transcoder import object_of  # as in `show`
+
+            try:
+                return object_of(data)
+            except ValueError:
+                pass
         try:
             return msgpack.packb(data.decode())  # type: ignore[no-any-return]
         except UnicodeDecodeError:
@@ -92,3 +103,4 @@ class MsgpackCodec:
 
 
 MSGPACK: Final = MsgpackCodec()
+MSGPACK_OF_JSON: Final = MsgpackCodec(parses=True)

@@ -1,5 +1,5 @@
-"""The framings by name and parameters. Their splitters and messages are the compiled ones, or else the Python files of
-this room.
+"""The framings by name and parameters. Their splitters, messages and translation are the compiled ones, or else the
+Python files of this room.
 """
 
 from __future__ import annotations
@@ -14,18 +14,26 @@ from fastserver.framing.bytescodec import BYTES
 from fastserver.framing.framing import Framing
 from fastserver.framing.grammar import Grammar, Parameter, split_query
 from fastserver.framing.lines import escape
-from fastserver.framing.msgpackcodec import MSGPACK
+from fastserver.framing.msgpackcodec import MSGPACK, MSGPACK_OF_JSON, MsgpackCodec
 
 if not TYPE_CHECKING and COMPILED:
-    from fastserver.framing._splitters import LinesSplitter, Message, Messages, MsgpackSplitter, MsgpackStreamSplitter
+    from fastserver.framing._splitters import (
+        LinesSplitter,
+        Message,
+        Messages,
+        MsgpackSplitter,
+        MsgpackStreamSplitter,
+        translate,
+    )
 else:
     from fastserver.framing.lines import LinesSplitter
     from fastserver.framing.message import Message
     from fastserver.framing.messages import Messages
     from fastserver.framing.msgpack import MsgpackSplitter
     from fastserver.framing.msgpack_stream import MsgpackStreamSplitter
+    from fastserver.framing.translation import translate
 
-__all__ = ["DEFAULT_MODE", "FRAMINGS", "GRAMMARS", "Message", "Messages", "Mode", "Name", "framing", "framing_of"]
+__all__ = ["DEFAULT_MODE", "FRAMINGS", "GRAMMARS", "Message", "Messages", "Mode", "Name", "framing", "framing_of", "translate"]
 
 Name = Literal["lines", "msgpack", "msgpack-stream"]
 """The names of the framings, for type checkers, which cannot read them out of `GRAMMARS`."""
@@ -41,13 +49,21 @@ def _lines(word: str, eol: str) -> Framing:
     return Framing(word, partial(LinesSplitter, eol=eol) if crlf else LinesSplitter, BYTES, http.LINE, escape)
 
 
-def _msgpack(word: str) -> Framing:
-    return Framing(word, MsgpackSplitter, MSGPACK)  # of a request, the first four bytes are a length over any limit
+def _msgpack(word: str, json: MsgpackCodec) -> Framing:
+    return Framing(word, MsgpackSplitter, json)  # of a request, the first four bytes are a length over any limit
 
 
-def _msgpack_stream(word: str) -> Framing:
-    return Framing(word, MsgpackStreamSplitter, MSGPACK, http.BYTES)
+def _msgpack_stream(word: str, json: MsgpackCodec) -> Framing:
+    return Framing(word, MsgpackStreamSplitter, json, http.BYTES)
 
+
+_JSON: Final = Parameter(
+    "json",
+    "text",
+    "What becomes of JSON text from peers of other modes: a str, or the value that it stands for.",
+    choices=("text", "parse"),
+    parse={"text": MSGPACK, "parse": MSGPACK_OF_JSON}.__getitem__,
+)
 
 GRAMMARS: Final = {
     grammar.name: grammar
@@ -57,8 +73,8 @@ GRAMMARS: Final = {
             _lines,
             (Parameter("eol", "lf", "Line ends as they are sent; both are received.", choices=("lf", "crlf")),),
         ),
-        Grammar("msgpack", _msgpack),
-        Grammar("msgpack-stream", _msgpack_stream),
+        Grammar("msgpack", _msgpack, (_JSON,)),
+        Grammar("msgpack-stream", _msgpack_stream, (_JSON,)),
     )
 }
 """Every grammar by its name. The settings, the load generator, the clients and the docs take the names from here."""

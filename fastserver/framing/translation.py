@@ -37,7 +37,7 @@ def translate(source: Framing, target: Framing, frames: bytes, count: int, limit
     translated = []
     for message in source.messages(frames, None).one_by_one():
         try:
-            payload = _payload(source, target, message.payload)
+            payload = _payload(source, target, message.payload, limit)
             if len(payload) <= limit:
                 translated.append(target.frame(payload))
         except ValueError:  # longer than a str, a bin or a frame can be
@@ -45,7 +45,9 @@ def translate(source: Framing, target: Framing, frames: bytes, count: int, limit
     return Translation(b"".join(translated), len(translated), count - len(translated))
 
 
-def _payload(source: Framing, target: Framing, payload: bytes) -> bytes:
-    if source.codec is not target.codec:
-        payload = target.codec.from_bytes(source.codec.to_bytes(payload))
+def _payload(source: Framing, target: Framing, payload: bytes, limit: int) -> bytes:
+    if source.typed and not target.typed:
+        payload = source.codec.to_bytes(payload, limit)
+    elif target.typed and not source.typed:
+        payload = target.codec.from_bytes(payload)
     return payload if target.typed else target.escape(payload)
