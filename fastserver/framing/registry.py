@@ -33,7 +33,18 @@ else:
     from fastserver.framing.msgpack_stream import MsgpackStreamSplitter
     from fastserver.framing.translation import translate
 
-__all__ = ["DEFAULT_MODE", "FRAMINGS", "GRAMMARS", "Message", "Messages", "Mode", "Name", "framing", "framing_of", "translate"]
+__all__ = [
+    "DEFAULT_MODE",
+    "FRAMINGS",
+    "GRAMMARS",
+    "Message",
+    "Messages",
+    "Mode",
+    "Name",
+    "framing",
+    "framing_of",
+    "translate",
+]
 
 Name = Literal["lines", "msgpack", "msgpack-stream"]
 """The names of the framings, for type checkers, which cannot read them out of `GRAMMARS`."""

@@ -89,7 +89,7 @@ def test_words_that_mean_the_same_have_the_same_framing(word: str, name: str) ->
         ("lines?eol=cr", "eol must be one of lf, crlf, not 'cr'"),
         ("lines?eol=", "eol must be one of lf, crlf, not ''"),
         ("lines?end=lf", "lines has no parameter 'end', but eol"),
-        ("msgpack-stream?eol=lf", "msgpack-stream has no parameter 'eol', but none"),
+        ("msgpack-stream?eol=lf", "msgpack-stream has no parameter 'eol', but json"),
     ],
 )
 def test_words_that_are_none(word: str, wrong: str) -> None:
