@@ -42,7 +42,9 @@ def test_objects_become_the_same_text(payload: bytes, limit: int) -> None:
     assert result(COMPILED.json_of, payload, limit) == text
     if text is not None:
         assert json.loads(text, parse_constant=pytest.fail) is not Ellipsis
-        assert result(COMPILED.object_of, text) == result(transcoder.object_of, text) is not None
+        again = result(transcoder.object_of, text)
+        assert result(COMPILED.object_of, text) == again
+        assert again is not None or b"\\ud" in text  # a byte that is not UTF-8, as half of a surrogate pair
 
 
 @COMPARED
