@@ -130,9 +130,12 @@ class Door:
         for watcher in self._watchers:
             watcher.watch(peer)
         role = "" if peer.role is Role.BOTH else ", role %(role)s"
-        self._log.line(
-            INFO, "peer %(id)d %(address)s connected" + role, id=peer.id, address=peer.address, role=peer.role
-        )
+        fields: dict[str, Any] = {"id": peer.id, "address": peer.address, "role": peer.role}
+        channel = ""
+        if peer.channel.name:
+            channel = ", channel %(channel)s"
+            fields["channel"] = peer.channel.name
+        self._log.line(INFO, "peer %(id)d %(address)s connected" + role + channel, **fields)
         self._greeter.connected(peer)
 
     def _refuse(self, peer: Peer, reason: CloseReason) -> None:

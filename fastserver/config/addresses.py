@@ -49,5 +49,5 @@ LISTEN: Final = setting(
     "Address to listen on besides --host, --port and --unix, or alone without them; can be given several times.",
     unit="URL",
     entry=Listener.parse,
-    form="MODE://HOST:PORT or MODE+unix:///PATH, with ?role=send or ?role=receive behind it or not",
+    form="MODE://HOST:PORT or MODE+unix:///PATH, with parameters behind it or not, as in ?role=send&channel=NAME",
 )

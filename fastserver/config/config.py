@@ -125,6 +125,11 @@ class Config:
         return listeners + [Listener.parse(url) for url in self.listen]
 
     @property
+    def channels(self) -> list[str]:
+        """The channels that listeners name."""
+        return list(dict.fromkeys([one.channel for one in self.listeners if one.channel is not None]))
+
+    @property
     def tcp(self) -> tuple[str, int] | None:
         """Host and port to listen on, None where a Unix socket or `listen` replaces them."""
         if (self.unix is not None or self.listen) and self.host is None and self.port is None:

@@ -26,5 +26,7 @@ def chosen_ports(open_at: Iterable[tuple[str, Listener]]) -> None:
 
 def _listening(address: str, listener: Listener) -> tuple[str, dict[str, Any]]:
     role = "" if listener.role is Role.BOTH else ", role %(role)s"
-    kind = "listening on %(address)s, mode %(mode)s" + role
-    return kind, {"address": address, "mode": listener.mode, "role": listener.role}
+    channel = "" if listener.channel is None else ", channel %(channel)s"
+    kind = "listening on %(address)s, mode %(mode)s" + role + channel
+    fields: dict[str, Any] = {"address": address, "mode": listener.mode, "role": listener.role}
+    return kind, fields | ({"channel": listener.channel} if channel else {})

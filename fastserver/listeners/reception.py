@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
 
 class Reception:
-    """Makes peers as `config` says. They belong to the channel `everyone`."""
+    """Makes peers as `config` says. They belong to the channel that their listener names, or else to `everyone`."""
 
     def __init__(self, config: Config, hub: Hub[Peer], everyone: Channel[Peer]) -> None:
         self._config = config
         self._hub = hub
         self._everyone = everyone
+        # Held, so that the program finds each by its name also while nobody is in it.
+        self._named = [hub.channels.make(name) for name in config.channels]
 
     def accept(self, listener: Listener) -> Peer:
         """A peer for the next connection to `listener`."""
@@ -29,7 +31,8 @@ class Reception:
         splitter: Splitter = DISCARD
         if listener.role.sends:
             splitter = framing.splitter(config.max_message, config.invalid_text, config.oversize)
-        peer = Peer(self._hub, self._everyone.view(framing), splitter, listener.role)
+        channel = self._everyone if listener.channel is None else self._hub.channels.make(listener.channel)
+        peer = Peer(self._hub, channel.view(framing), splitter, listener.role)
         if listener.path is not None:
             peer.address = f"unix:{listener.path}"
         return peer

@@ -24,6 +24,11 @@ from fastserver.config.listener import Listener, Role
             Listener("lines?eol=crlf", path="/run/feed.sock", role=Role.SEND),
         ),
         ("lines+unix:///run/feed.sock", Listener("lines", path="/run/feed.sock")),
+        ("lines://localhost:1?channel=a-Z_0.9", Listener("lines", "localhost", 1, channel="a-Z_0.9")),
+        (
+            "lines+unix:///a?channel=lab&role=send&eol=crlf",
+            Listener("lines?eol=crlf", path="/a", role=Role.SEND, channel="lab"),
+        ),
         ("msgpack+unix:///a%20b%3f?role=receive", Listener("msgpack", path="/a b?", role=Role.RECEIVE)),
     ],
 )
@@ -50,6 +55,12 @@ def test_url(url: str, listener: Listener) -> None:
         ("lines://127.0.0.1:3001?", "'' is no parameter with a value"),
         ("lines://127.0.0.1:3001?role=send&role=both", "the parameter 'role' is given twice"),
         ("lines://127.0.0.1:3001?role=send&eol=cr", "eol must be one of lf, crlf, not 'cr'"),
+        ("lines://127.0.0.1:3001?channel=", "channel must be 1 to 64 letters, digits and -_., not ''"),
+        (
+            "lines://127.0.0.1:3001?channel=a b",
+            "channel must be 1 to 64 letters, digits and -_., not 'a b'",
+        ),
+        ("lines://127.0.0.1:3001?channel=a&channel=b", "the parameter 'channel' is given twice"),
         ("msgpack://127.0.0.1:3001?rol=send", "msgpack has no parameter 'rol'"),
     ],
 )

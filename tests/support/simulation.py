@@ -214,10 +214,15 @@ class Simulation:
         return self.server.flush.collected > 0
 
     def connect(
-        self, room: int = 1 << 40, role: Role = Role.BOTH, host: str = "127.0.0.1", mode: str | None = None
+        self,
+        room: int = 1 << 40,
+        role: Role = Role.BOTH,
+        host: str = "127.0.0.1",
+        mode: str | None = None,
+        channel: str | None = None,
     ) -> tuple[Peer, Transport]:
         """A new peer and its connection, whose kernel takes `room` bytes."""
-        peer = self.server.reception.accept(Listener(mode or self.server.config.mode, role=role))
+        peer = self.server.reception.accept(Listener(mode or self.server.config.mode, role=role, channel=channel))
         transport = self.make_transport(peer, room)
         transport.host = host
         peer.connection_made(cast(asyncio.Transport, transport))
