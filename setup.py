@@ -27,6 +27,8 @@ else:
                 ("framing._crowded", "ext/_crowded.pyx"),
                 ("framing._splitters", "ext/_splitters.pyx"),
                 ("fanout._sending", "ext/_sending.pyx"),
+                ("fanout.member", "fastserver/fanout/member.py"),
+                ("fanout.batch", "fastserver/fanout/batch.py"),
                 ("fanout.view", "fastserver/fanout/view.py"),
                 ("fanout.tick", "fastserver/fanout/tick.py"),
                 ("peers.link", "fastserver/peers/link.py"),

@@ -5,7 +5,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.errno cimport EAGAIN, EFAULT, EINTR, ENOMEM, errno
 from libc.string cimport memset
 
-from fastserver.fanout.view cimport Member
+from fastserver.fanout.member cimport Member
 
 
 cdef extern from *:

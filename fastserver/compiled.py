@@ -14,6 +14,8 @@ from importlib.machinery import EXTENSION_SUFFIXES, SOURCE_SUFFIXES, FileFinder,
 from typing import Final
 
 MODULES: Final = (
+    "fanout/member",
+    "fanout/batch",
     "fanout/view",
     "fanout/tick",
     "fanout/_sending",

@@ -28,7 +28,8 @@ from support.full_ticks import Ticks
 from fastserver.compiled import COMPILED
 from fastserver.config.slowconsumers import POLICIES
 from fastserver.fanout import sending
-from fastserver.fanout.view import Member, View
+from fastserver.fanout.member import Member
+from fastserver.fanout.view import View
 from fastserver.framing import FRAMINGS
 
 MANY = 50_000

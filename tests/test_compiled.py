@@ -14,9 +14,9 @@ import fastserver
 from fastserver import compiled
 
 KINDS = (
-    "fanout.view.Batch",
+    "fanout.batch.Batch",
+    "fanout.member.Member",
     "fanout.view.View",
-    "fanout.view.Member",
     "fanout.tick.Stretch",
     "fanout.tick.Tick",
     "peers.link.Link",

@@ -7,10 +7,14 @@ waits there holds a cursor into a chain of segments. The backlog knows only the 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fastserver.fanout.cursor import Cursor, Link
 from fastserver.fanout.segment import SEGMENT, Segment
+
+if TYPE_CHECKING:
+    from fastserver.fanout.batch import Batch
+    from fastserver.fanout.member import Member
 
 WIDE: Final = 1 << 32
 """Bytes of a batch from which on places in its segment need 8 bytes each."""
@@ -24,7 +28,7 @@ class Backlog:
     def __init__(self) -> None:
         self._tail: Link | None = None
 
-    def append(self, batch: Any, before: int, woken: Iterable[Any]) -> None:
+    def append(self, batch: Batch, before: int, woken: Iterable[Member]) -> None:
         """Append `batch`, before which the view had `before` messages; each of the members `woken` gets a cursor that
         finds it ahead, in its peer's outbox, and cursors of its senders leave out their own frames.
 
@@ -43,7 +47,7 @@ class Backlog:
                 for start, end, count in member.own:
                     batch.cost += member.cursor.skip(segment, at + start, at + end, count)
 
-    def _link(self, batch: Any, before: int) -> Link:
+    def _link(self, batch: Batch, before: int) -> Link:
         """The link whose segment `batch` goes to."""
         size = len(batch.blob)
         link = self._tail

@@ -6,7 +6,8 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol
 from weakref import ref
 
-from fastserver.fanout.view import Member, View
+from fastserver.fanout.member import Member
+from fastserver.fanout.view import View
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar

@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from fastserver.fanout.channel import Channel, Circle
-from fastserver.fanout.view import Member
+from fastserver.fanout.member import Member
 
 
 class Joined(Protocol):

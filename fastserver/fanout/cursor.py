@@ -26,15 +26,17 @@ class Stream(Protocol):
     messages: int
     """The total of messages there."""
 
-    def emptied(self, member: Reader) -> None:
-        """Nothing more lies ahead of `member`, which is still behind elsewhere."""
-
 
 class Reader(Protocol):
     """A member, as far as its cursor depends on it."""
 
-    view: Stream
     cursor: Cursor | None
+
+    @property
+    def view(self) -> Stream: ...
+
+    def emptied(self) -> None:
+        """Nothing more waits in its view."""
 
 
 class Link:

@@ -29,11 +29,12 @@ from fastserver.fanout.reads import READ_SIZE
 from fastserver.fanout.sending import send_all
 from fastserver.fanout.sequencer import Piece, Submitted
 from fastserver.fanout.tick import Tick
-from fastserver.fanout.view import Batch, Member, View
+from fastserver.fanout.batch import Batch
+from fastserver.fanout.view import View
 
 if TYPE_CHECKING:
     from fastserver.fanout.governors import Memory, Pacing, Policy
-    from fastserver.fanout.receiver import Receiver
+    from fastserver.fanout.member import Member, Receiver
     from fastserver.framing.framing import Framing
 
 SHARE: Final = 2

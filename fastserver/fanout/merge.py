@@ -12,7 +12,8 @@ from fastserver.fanout.parts import cut
 
 if TYPE_CHECKING:
     from fastserver.fanout.parts import Part
-    from fastserver.fanout.view import Batch, Member
+    from fastserver.fanout.batch import Batch
+    from fastserver.fanout.member import Member
 
 
 class Share:

@@ -149,4 +149,4 @@ class Outbox:
 
     def _emptied(self, cursor: Cursor) -> None:
         if cursor.member.cursor is cursor:
-            cursor.member.view.emptied(cursor.member)
+            cursor.member.emptied()

@@ -11,7 +11,7 @@ __all__ = ["send_all"]
 if TYPE_CHECKING:
     from asyncio import WriteTransport
 
-    from fastserver.fanout.view import Member
+    from fastserver.fanout.member import Member
 
 
 def send_all(ready: dict[Member, WriteTransport], blob: bytes) -> list[tuple[Member, int]]:

@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from fastserver.fanout.view import Member, View
+from fastserver.fanout.member import Member
+from fastserver.fanout.view import View
 
 
 class Piece(NamedTuple):

@@ -2,6 +2,8 @@
 
 cimport cython
 
+cimport fastserver.fanout.batch as _batch
+cimport fastserver.fanout.member as _member
 cimport fastserver.fanout.view as _view
 
 cdef Py_ssize_t MAX_BATCH, MAX_PIECES
@@ -10,7 +12,7 @@ cdef Py_ssize_t MAX_BATCH, MAX_PIECES
 @cython.final
 cdef class Stretch:
     cdef public _view.View view
-    cdef public _view.Member sender
+    cdef public _member.Member sender
     cdef public bytes frames
     cdef public Py_ssize_t start, end, messages
     cdef public long long number
@@ -26,17 +28,17 @@ cdef class Tick:
     cdef public Stretch _stretch
     cdef public long long published, hold_at, most, _order, _flushed, _largest, _speaker
     cdef public Py_ssize_t _pieces
-    cpdef publish(self, _view.View view, _view.Member sender, bytes frames, long long messages, long long number=*)
-    cdef pass_on(self, long long number, _view.View view, _view.Member sender, bytes frames, long long messages)
+    cpdef publish(self, _view.View view, _member.Member sender, bytes frames, long long messages, long long number=*)
+    cdef pass_on(self, long long number, _view.View view, _member.Member sender, bytes frames, long long messages)
     @cython.locals(order=cython.longlong)
-    cdef _collect(self, _view.View view, _view.Member sender, bytes frames, long long messages)
+    cdef _collect(self, _view.View view, _member.Member sender, bytes frames, long long messages)
     @cython.locals(
-        batches=list, batch=_view.Batch, view=_view.View, flushed=cython.longlong, made=Py_ssize_t
+        batches=list, batch=_batch.Batch, view=_view.View, flushed=cython.longlong, made=Py_ssize_t
     )
     cdef _write_dirty(self)
     cpdef run(self)
     @cython.locals(one=Stretch, frames=bytes)
     cdef _publish_stretch(self)
     cdef _schedule(self)
-    @cython.locals(member=_view.Member)
-    cdef _write(self, _view.Batch batch)
+    @cython.locals(member=_member.Member)
+    cdef _write(self, _batch.Batch batch)

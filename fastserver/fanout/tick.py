@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from fastserver.fanout.governors import Brake
     from fastserver.fanout.parts import Part
     from fastserver.fanout.sequencer import Sequencer
-    from fastserver.fanout.view import Batch, Member, View
+    from fastserver.fanout.batch import Batch
+    from fastserver.fanout.member import Member
+    from fastserver.fanout.view import View
 
 MAX_BATCH: Final = 1024 * 1024
 """Bytes collected for a channel at most, before it is flushed without waiting for the end of the tick."""

@@ -2,31 +2,10 @@
 
 cimport cython
 
+from fastserver.fanout.batch cimport Batch
+from fastserver.fanout.member cimport Member
+
 cdef Py_ssize_t MAX_READ
-
-
-@cython.final
-cdef class Member:
-    cdef public View view
-    cdef public object peer, cursor
-    cdef public list own_more
-    cdef public long long since_bytes, unoffered, own_bytes, own_messages
-    cdef public Py_ssize_t own_start, own_end
-    cdef public int descriptor
-    cdef public bint missing
-    cdef _sent(self, Py_ssize_t start, Py_ssize_t end, long long messages, Py_ssize_t run)
-    @cython.locals(start=Py_ssize_t, end=Py_ssize_t, messages=cython.longlong)
-    cdef _not_sent(self)
-
-
-@cython.final
-cdef class Batch:
-    cdef public View view
-    cdef public long long start, messages, order, largest, cost
-    cdef public bytes blob
-    cdef public list senders, several
-    @cython.locals(sender=Member)
-    cpdef close(self)
 
 
 @cython.final

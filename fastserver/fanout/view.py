@@ -7,18 +7,17 @@ Compiled where a compiler is, with the types in the `.pxd` beside it (see `fasts
 from __future__ import annotations
 
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fastserver.errors import CloseReason
 from fastserver.fanout.backlog import Backlog
-from fastserver.fanout.parts import cut
+from fastserver.fanout.batch import Batch
+from fastserver.fanout.member import Member
 
 if TYPE_CHECKING:
     from asyncio import WriteTransport
-    from collections.abc import Sequence
 
-    from fastserver.fanout.cursor import Cursor
-    from fastserver.fanout.parts import Part
+    from fastserver.fanout.member import Group, Receiver
     from fastserver.framing.framing import Framing
 
 MAX_READ: Final = 256 * 1024
@@ -27,132 +26,6 @@ MAX_READ: Final = 256 * 1024
 
 FRAMES: Final = itemgetter(1)
 """Of a piece. A list comprehension instead, compiled by Cython 3.3.1, frees frames twice where it finds no memory."""
-
-
-class Member:
-    """A peer in a channel: since when, what it sent itself, and its cursor while something waits for it there.
-
-    A member that is `missing` is offered what is flushed and gets none of it.
-    """
-
-    __slots__ = (
-        "cursor",
-        "descriptor",
-        "missing",
-        "own_bytes",
-        "own_end",
-        "own_messages",
-        "own_more",
-        "own_start",
-        "peer",
-        "since_bytes",
-        "unoffered",
-        "view",
-    )
-
-    view: Any
-    peer: Any
-
-    def __init__(self, view: View, peer: Any, missing: bool = False) -> None:
-        self.view = view
-        self.peer = peer
-        self.descriptor: int = peer.link.descriptor
-        self.missing = missing
-        self.since_bytes = view.bytes
-        self.unoffered = view.messages
-        """The view's messages that are not offered to it: from before it joined, and its own."""
-        self.own_bytes = 0
-        self.cursor: Cursor | None = None
-        # Where in the batch that is flushed its own frames lie, and how many: nowhere if the end is 0.
-        self.own_start = self.own_end = self.own_messages = 0
-        self.own_more: list[tuple[int, int, int]] | None = None  # behind those, if there are more places
-
-    @property
-    def channel(self) -> Any:
-        """The channel that it receives; None for what is sent to its peer alone."""
-        return self.view.channel
-
-    @property
-    def offered(self) -> tuple[int, int]:
-        """Messages and bytes of others that flushes brought to it since it joined."""
-        return self.view.messages - self.unoffered, self.view.bytes - self.since_bytes - self.own_bytes
-
-    @property
-    def own(self) -> list[tuple[int, int, int]]:
-        """Where in the batch that is flushed its own frames lie (start, end, messages; ascending)."""
-        if not self.own_end:
-            return []
-        return [(self.own_start, self.own_end, self.own_messages), *(self.own_more or ())]
-
-    def _sent(self, start: int, end: int, messages: int, run: int) -> None:
-        """Frames of its own lie from `start` to `end` of the batch, in a run that begins at `run`."""
-        more = self.own_more
-        if not self.own_end:
-            self.own_start, self.own_end, self.own_messages = start, end, messages
-        elif more is None and self.own_end == start and start > run:  # it does not reach across runs
-            self.own_end = end
-            self.own_messages += messages
-        elif more is None:
-            self.own_more = [(start, end, messages)]
-        else:
-            first, last, before = more[-1]
-            if last == start and start > run:
-                more[-1] = (first, end, before + messages)
-            else:
-                more.append((start, end, messages))
-        self.own_bytes += end - start
-        self.unoffered += messages
-
-    def _not_sent(self) -> None:
-        """Undo `_sent` for a batch that was not made. That needs no memory."""
-        self.own_bytes -= self.own_end - self.own_start
-        self.unoffered -= self.own_messages
-        for start, end, messages in self.own_more or ():
-            self.own_bytes -= end - start
-            self.unoffered -= messages
-        self.own_start = self.own_end = self.own_messages = 0
-        self.own_more = None
-
-
-class Batch:
-    """The pieces that a view collected in one tick: the frames of all senders, joined in order. It is valid for one
-    flush.
-
-    `start` is the position of its first byte in the view; `senders` are the members to be left out where their own
-    frames are. A run is what was published without a call for another channel in between; the order of its one run is
-    `order`, or there are several `runs`. Some message in it has at least `largest` bytes. To keep the batch for members
-    that are behind took `cost` bytes beside its own.
-    """
-
-    __slots__ = ("blob", "cost", "largest", "messages", "order", "senders", "several", "start", "view")
-
-    view: Any
-    start: int
-    blob: bytes
-    messages: int
-    largest: int
-    cost: int
-    senders: list[Member]
-    order: int
-    several: list[tuple[int, int, int]]
-
-    @property
-    def runs(self) -> list[tuple[int, int, int]]:
-        """Of each run: its order among all of the server, where it begins in `blob`, how many messages lie before."""
-        return self.several or [(self.order, 0, 0)]
-
-    def to(self, member: Member) -> tuple[Sequence[Part], int]:
-        """The parts of it for `member`, and how many messages that is."""
-        own = member.own
-        if not own:
-            return (self.blob,), self.messages
-        return cut(memoryview(self.blob), 0, own), self.messages - sum([count for _, _, count in own])
-
-    def close(self) -> None:
-        """Have the senders forget where their frames lay in this batch, which was flushed."""
-        for sender in self.senders:
-            sender.own_end = 0
-            sender.own_more = None
 
 
 class View:
@@ -181,7 +54,7 @@ class View:
         "size",
     )
 
-    def __init__(self, framing: Framing, channel: Any = None) -> None:
+    def __init__(self, framing: Framing, channel: Group | None = None) -> None:
         self.framing = framing
         self.channel = channel
         self.others: tuple[View, ...] = ()
@@ -212,14 +85,14 @@ class View:
 
     # Members.
 
-    def join(self, peer: Any, transport: WriteTransport) -> Member:
+    def join(self, peer: Receiver, transport: WriteTransport) -> Member:
         """A new member that is offered everything flushed from now on."""
         member = Member(self, peer)
         self._enter()
         self.ready[member] = transport
         return member
 
-    def join_missing(self, peer: Any) -> Member:
+    def join_missing(self, peer: Receiver) -> Member:
         """A new member that is offered everything flushed from now on, and gets none of it."""
         member = Member(self, peer, True)
         self._enter()
@@ -273,7 +146,7 @@ class View:
         starts = self.runs
         several: list[tuple[int, int, int]] = []
         senders: list[Member] = []
-        others: list[Any] = []
+        others: list[Member] = []
         at = first = messages = number = run = largest = 0
         begins = 0 if starts else -1
         try:
@@ -285,7 +158,8 @@ class View:
                     begins = starts[run][1] if run < len(starts) else -1
                 size = len(frames)
                 if not size:
-                    others.append(sender)
+                    if sender is not None:
+                        others.append(sender)
                     number += 1
                     continue
                 end = at + size
@@ -293,12 +167,12 @@ class View:
                     for other in others:
                         if not other.own_end:
                             senders.append(other)
-                        other._sent(at, end, count, first)
+                        other.sent(at, end, count, first)
                     others.clear()
                 if sender is not None:
                     if not sender.own_end:
                         senders.append(sender)
-                    sender._sent(at, end, count, first)
+                    sender.sent(at, end, count, first)
                 if count > 1:
                     size -= MAX_READ  # all but the first lie whole in one read
                 if size > largest:
@@ -318,7 +192,7 @@ class View:
             batch.several = several
         except BaseException:
             for sender in senders:
-                sender._not_sent()
+                sender.not_sent()
             raise
         pieces.clear()
         self.size = 0

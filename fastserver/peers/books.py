@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol, cast
 
 if TYPE_CHECKING:
     from fastserver.fanout.outbox import Outbox
-    from fastserver.fanout.view import Member
+    from fastserver.fanout.member import Member
     from fastserver.framing.framing import Splitter
     from fastserver.peers.link import Link
 

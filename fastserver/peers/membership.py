@@ -9,7 +9,8 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 from fastserver.fanout.channel import Channel
-from fastserver.fanout.view import Member, View
+from fastserver.fanout.member import Member
+from fastserver.fanout.view import View
 
 if TYPE_CHECKING:
     from fastserver.framing.framing import Framing

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 from fastserver.config.listener import Role
 from fastserver.errors import CloseReason
 from fastserver.fanout.channel import Channel
-from fastserver.fanout.view import Member, View
+from fastserver.fanout.member import Member
+from fastserver.fanout.view import View
 from fastserver.figures import Figures
 from fastserver.peers import books, closing, figures, membership
 from fastserver.peers.books import Amount, Past

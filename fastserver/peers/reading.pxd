@@ -2,6 +2,7 @@
 
 cimport cython
 
+cimport fastserver.fanout.member as _member
 cimport fastserver.fanout.view as _view
 cimport fastserver.fanout.tick as _tick
 
@@ -10,7 +11,7 @@ cdef Py_ssize_t FULL_READ
 
 cdef class Reading:
     cdef public object address, hub, inbox, last_message, link, reason, splitter, throttle
-    cdef public _view.Member member
+    cdef public _member.Member member
     cdef public _view.View view
     cdef public _tick.Tick _tick
     cdef public long long id, messages_in, bytes_in

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from fastserver.fanout import sending
-from fastserver.fanout.view import Member, View
+from fastserver.fanout.member import Member
+from fastserver.fanout.view import View
 from fastserver.framing import FRAMINGS
 
 COMPILED = sending.send_all.__module__ == "fastserver.fanout._sending"

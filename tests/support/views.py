@@ -6,9 +6,11 @@ import gc
 from types import SimpleNamespace
 from typing import Any, cast
 
+from fastserver.fanout.batch import Batch
+from fastserver.fanout.member import Member
 from fastserver.fanout.outbox import Outbox
 from fastserver.fanout.segment import Segment
-from fastserver.fanout.view import Batch, Member, View
+from fastserver.fanout.view import View
 from fastserver.framing.registry import LinesSplitter
 
 
