@@ -13,9 +13,13 @@ from fastserver.clock import Clock
 from fastserver.config import parameters
 from fastserver.config.config import Config
 from fastserver.drain import Drain
+from fastserver.fanout.behind import Behind
 from fastserver.fanout.channel import Channel
 from fastserver.fanout.channels import Channels
 from fastserver.fanout.flush import Flush
+from fastserver.fanout.route import Route
+from fastserver.fanout.tick import Tick
+from fastserver.fanout.unraised import Unraised
 from fastserver.framing.packer import Packer
 from fastserver.framing.registry import translate
 from fastserver.handlers.failures import Failures
@@ -57,18 +61,23 @@ class Assembly:
         self.ext_hook: Callable[[int, bytes], Any] | None = parameters.callback("ext_hook", ext_hook)
 
         # Messages: from peers, through handlers or not, to peers.
-        self.flush = flush = Flush(
-            config.max_pending,
+        unraised = Unraised(clock)
+        behind = Behind[Peer](config.max_pending, unraised)
+        self.flush = flush = Tick(
             config.flush_interval,
-            translate=partial(translate, limit=config.max_message),
-            lost=peers.losses.cannot_translate,
+            config.max_pending,
+            delivery=Flush(behind, unraised),
+            route=Route(partial(translate, limit=config.max_message), peers.losses.cannot_translate, unraised),
+            behind=behind.peers,
         )
         flush.skips = "skip" in (config.invalid_text, config.oversize) or any(one.skips for one in config.framings)
         self.failures = Failures(keep=config.handler_errors == "keep", log=log, end=self._begin_stop)
         self.handlers = Handlers(config.max_waiting, self.failures.meet)
         relay = Relay(echo=config.echo, log=log, flush=flush, handlers=self.handlers)
 
-        self.limits = Limits(config, clock=clock, log=log, peers=peers, flush=flush, receive=relay.receive)
+        self.limits = Limits(
+            config, clock=clock, log=log, peers=peers, flush=flush, behind=behind, receive=relay.receive
+        )
 
         # Peers: how they come and go, and what they share.
         self.unread = Unread(clock)
@@ -81,7 +90,7 @@ class Assembly:
             peers=peers,
             unread=self.unread,
             watchers=(*self.limits.watchers, relay),
-            keepers=(flush, self.unread, *self.limits.keepers),
+            keepers=(behind, self.unread, *self.limits.keepers),
             greeter=self.handlers,
         )
         self.hub: Hub[Peer] = Hub(
@@ -89,6 +98,7 @@ class Assembly:
             clock=clock,
             log=log,
             flush=flush,
+            behind=behind,
             sockets=self.sockets,
             packer=self.packer,
             ext_hook=self.ext_hook,

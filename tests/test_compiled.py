@@ -17,7 +17,7 @@ KINDS = (
     "fanout.batch.Batch",
     "fanout.member.Member",
     "fanout.view.View",
-    "fanout.tick.Stretch",
+    "fanout.stretch.Stretch",
     "fanout.tick.Tick",
     "peers.link.Link",
     "peers.reading.Reading",

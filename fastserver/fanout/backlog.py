@@ -40,7 +40,9 @@ class Backlog:
         batch.cost = segment.add(batch.blob, batch.runs, batch.messages, batch.largest)
         for member in woken:
             cursor = Cursor(member, link, batch.start, before)
-            member.peer.outbox.add(cursor)
+            outbox = member.peer.outbox
+            assert outbox is not None  # its peer is behind
+            outbox.add(cursor)
             member.cursor = cursor
         for member in batch.senders:
             if member.cursor is not None:

@@ -10,6 +10,9 @@ cdef class Batch:
     cdef public object view
     cdef public long long start, messages, order, largest, cost
     cdef public bytes blob
+    cdef public dict ready
     cdef public list senders, several
     @cython.locals(sender=Member)
     cpdef close(self)
+    @cython.locals(rest=list, member=Member)
+    cpdef bint send(self, remainder) except -1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Protocol
+from typing import TYPE_CHECKING, Any, Generic, Protocol, cast
 from weakref import ref
 
 from fastserver.fanout.member import Member
@@ -99,7 +99,8 @@ class Channel(Generic[P]):
     @property
     def peers(self) -> list[P]:
         """The peers in it."""
-        peers = [member.peer for view in self.views for member in (*view.ready, *view.behind, *view.idle)]
+        members = [member for view in self.views for member in (*view.ready, *view.behind, *view.idle)]
+        peers = [cast(P, member.peer) for member in members]  # all peers of one server are of one class
         if self._circle is None or not self._circle.listening:
             return peers
         return [peer for peer in peers if peer not in self._circle.listening]

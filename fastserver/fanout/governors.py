@@ -47,9 +47,5 @@ class Brake(Protocol[P_contra]):
 class Memory(Protocol):
     """Limits what is held for all peers."""
 
-    @property
-    def limit(self) -> int | None:
-        """Bytes; None if there is no limit."""
-
-    def check(self) -> object:
-        """Add up what is held, and have less held if it is too much."""
+    def flushed(self, size: int, /) -> object:
+        """Know that so many bytes were flushed, which peers that are behind may wait for."""

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from fastserver.fanout.parts import cut
 
 if TYPE_CHECKING:
-    from fastserver.fanout.parts import Part
     from fastserver.fanout.batch import Batch
     from fastserver.fanout.member import Member
+    from fastserver.fanout.parts import Part
 
 
 class Share:

@@ -1,30 +1,30 @@
-"""The tick: what is published in a turn of the loop, written at its end. What is rarer is for `Flush`, which is one.
+"""The tick: what is published in a turn of the loop, written at its end.
 
 Compiled where a compiler is, with the types in the `.pxd` beside it (see `fastserver.compiled`).
 """
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from fastserver.clock import Clock
-from fastserver.fanout.parts import past
 from fastserver.fanout.pause import Pause
+from fastserver.fanout.reads import READ_SIZE
+from fastserver.fanout.sequencer import Piece
+from fastserver.fanout.stretch import Stretch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Sequence, Set
 
+    from fastserver.fanout.delivery import Delivery
     from fastserver.fanout.governors import Brake
-    from fastserver.fanout.parts import Part
+    from fastserver.fanout.member import Member, Receiver
+    from fastserver.fanout.route import Route
     from fastserver.fanout.sequencer import Sequencer
-    from fastserver.fanout.batch import Batch
-    from fastserver.fanout.member import Member
     from fastserver.fanout.view import View
 
 MAX_BATCH: Final = 1024 * 1024
 """Bytes collected for a channel at most, before it is flushed without waiting for the end of the tick."""
-
 
 NEVER: Final = 1 << 62
 """More bytes than are ever published."""
@@ -33,19 +33,12 @@ MAX_PIECES: Final = 16 * 1024
 """Pieces collected after which they are flushed, whatever their size: each costs some hundred bytes beside its own."""
 
 
-class Stretch:
-    """Messages of one sender that were relayed one after another and lie so in what it sent: they become one piece."""
+class Sender(Protocol):
+    """A peer that sends."""
 
-    __slots__ = ("end", "frames", "messages", "number", "sender", "start", "view")
+    def pause_reading(self, cause: int) -> None: ...
 
-    def __init__(self, view: View, sender: Member | None, frames: bytes, start: int, end: int, number: int) -> None:
-        self.view = view
-        self.sender = sender
-        self.frames = frames
-        self.start = start
-        self.end = end
-        self.messages = 1
-        self.number = number
+    def resume_reading(self, cause: int) -> None: ...
 
 
 class Tick:
@@ -55,25 +48,23 @@ class Tick:
     it was about, or ends the connections concerned. The loop's exception handler is told of it, and not those who
     publish, whom it may not concern.
 
-    A tick ends with a turn of the loop, or lasts `interval` seconds. `send_all` is that of `fastserver.fanout.sending`.
+    A tick ends with a turn of the loop, or lasts `interval` seconds. `delivery` does what is rare about writing;
+    `route` collects what is not for one view alone; `behind` are the peers that are behind, by `max_pending` bytes at
+    most.
     """
 
     __slots__ = (
-        "_broken",
+        "_delivery",
         "_dirty",
         "_end",
-        "_flushed",
         "_interval",
-        "_largest",
         "_last",
-        "_noted",
         "_order",
         "_pieces",
         "_resting",
+        "_route",
         "_scheduled",
-        "_send_all",
         "_speaker",
-        "_stalled",
         "_stretch",
         "began",
         "behind",
@@ -91,7 +82,9 @@ class Tick:
         "time",
     )
 
-    def __init__(self, interval: float | None, send_all: Callable[..., list[tuple[Member, int]]]) -> None:
+    def __init__(
+        self, interval: float | None, max_pending: int, *, delivery: Delivery, route: Route, behind: Set[Receiver]
+    ) -> None:
         self.attach(Clock())  # one that has no loop
         self.relaying = False
         """Whether reads are published at once, by the peers themselves: no handlers get them, and no senders theirs."""
@@ -101,7 +94,7 @@ class Tick:
         """Whether the log shows what is relayed."""
         self.skips = False
         """Whether splitters may leave out messages."""
-        self.behind: set[Any] = set()
+        self.behind = behind
         """Peers that have not taken all they were offered."""
         self.room = float("inf")
         """Bytes that can be received and flushed before what is held for peers is to be added up."""
@@ -113,24 +106,21 @@ class Tick:
         """Bytes that were published, since the server began."""
         self.hold_at = NEVER
         """The total of published bytes that nothing more may pass without asking (see pacing.py)."""
-        self.most = MAX_BATCH
+        # A single batch is to bring nobody who keeps up to its limit: pacing comes behind it.
+        self.most = min(MAX_BATCH, max(READ_SIZE, max_pending // 4))
         """Bytes collected for a channel after which it is flushed without waiting for the end of the tick."""
         self._interval = interval
-        self._send_all = send_all
+        self._delivery = delivery
+        self._route = route
         self._end = self.end  # made once
         self._scheduled = False
-        self._dirty: list[Any] = []  # views, some of them perhaps twice or with nothing collected
+        self._dirty: list[View] = []  # some of them perhaps twice or with nothing collected
         self._pieces = 0  # collected
         self._stretch: Stretch | None = None  # published when something else is, or the tick ends
         self._last: View | None = None
         self._order = 0
         self._speaker = 0  # the number of the peer that alone was heard in the last tick
-        self._resting: list[Any] = []
-        self._stalled: list[Any] = []
-        self._broken: list[Any] = []
-        self._noted = False  # that something failed in this tick
-        self._flushed = 0
-        self._largest = 0  # bytes that a message has at least, among what was flushed since some peer is behind
+        self._resting: list[Sender] = []
 
     def attach(self, clock: Clock) -> None:
         """Use the functions that `clock` has now; to be called again when it is started or stopped."""
@@ -149,12 +139,29 @@ class Tick:
         if self.sequencer is not None or view.others:
             self._publish_apart(view, sender, frames, messages, number)
         else:
-            self._collect(view, sender, frames, messages)
+            self.collect(view, sender, frames, messages)
         if view.size >= self.most or self._pieces >= MAX_PIECES:
             self.run()
 
-    def _collect(self, view: View, sender: Member | None, frames: bytes, messages: int) -> None:
-        """Add a piece to `view`. Where it fails nothing was collected."""
+    def publish_past(self, view: View, left_out: Sequence[Member], frame: bytes) -> None:
+        """`publish` one message to all of the channel of `view` but several members, of whatever view."""
+        self.begin()
+        self._route.publish(self, Piece(view, tuple(left_out), frame, 1))
+
+    def sequenced(self, origin: int, number: int, pieces: Sequence[Piece] = ()) -> None:
+        """Flush `pieces`, for which it is the turn; if `origin` is this process, those submitted under that number.
+
+        Raises ValueError if another number of this process was due.
+        """
+        self._route.sequenced(self, origin, number, pieces)
+
+    @property
+    def collected(self) -> int:
+        """Bytes that were published since the last flush, or wait for the sequencer."""
+        return self._route.waiting + sum([view.size for view in self._dirty])
+
+    def collect(self, view: View, sender: Member | None, frames: bytes, messages: int) -> None:
+        """Add a piece to `view` alone; `sender`, a member of it, is left out. Where it fails nothing was collected."""
         if not self._scheduled:
             self._schedule()
         order = self._order
@@ -213,7 +220,7 @@ class Tick:
             self._schedule()
         self._stretch = Stretch(view, sender, frames, start, end, number)
 
-    def rest(self, sender: Any) -> None:
+    def rest(self, sender: Sender) -> None:
         """Read `sender` no further until the tick is flushed: its last read came full."""
         if not self._scheduled:
             self._schedule()
@@ -225,42 +232,42 @@ class Tick:
         if self._stretch is not None:
             self._publish_stretch()
         if self._dirty:
-            self._write_dirty()
+            self.write_dirty()
         elif self.sequencer is not None:
-            self._submit()
+            self._route.submit(self)
 
-    def _write_dirty(self) -> None:
+    def write_dirty(self) -> None:
+        """Write what all views have collected."""
         batches: list[Any] = [None] * len(self._dirty)  # room first
-        made = flushed = 0
+        made = 0
+        delivery = self._delivery
         for view in self._dirty:
             if view.pieces:
                 try:
                     batches[made] = view.batch()
                     made += 1
                 except BaseException as error:
-                    self._lose(view, error)
+                    delivery.lose(view, error)
         if made < len(batches):
             del batches[made:]
         self._dirty.clear()
         self._pieces = 0
+        remainder = False
         try:
             if made == 1:
-                self._write(batches[0])
-            else:
-                self._write_several(batches)
+                batch = batches[0]
+                remainder = batch.send(delivery)
+            elif made:
+                delivery.write_several(batches)
+                remainder = True
         except BaseException as error:
-            self._note(error)
-        if self._stalled or self._broken:
-            self._settle(batches)
+            delivery.not_written(batches, error)
+        if remainder:
+            delivery.settle(batches)
         for batch in batches:
-            flushed += len(batch.blob) + batch.cost
-            if batch.largest > self._largest:
-                self._largest = batch.largest
             batch.close()
-        self._flushed += flushed
         if self.behind:
-            self._look_after(flushed)
-        self._noted = False
+            delivery.flushed(batches)
 
     def end(self) -> None:
         """The tick is over: write what was collected, and read on where that was waited for."""
@@ -274,20 +281,6 @@ class Tick:
                 resting, self._resting = self._resting, []
                 for sender in resting:
                     sender.resume_reading(Pause.TICK)
-
-    # For what is rare.
-
-    def collect(self, view: View, sender: Member | None, frames: bytes, messages: int) -> None:
-        """Add a piece to `view` alone; `sender`, a member of it, is left out. Where it fails nothing was collected."""
-        self._collect(view, sender, frames, messages)
-
-    def write_dirty(self) -> None:
-        """Write what all views have collected."""
-        self._write_dirty()
-
-    def write(self, batch: Batch) -> None:
-        """Send `batch` to all members of its view. Raises before anything was sent, if at all."""
-        self._write(batch)
 
     def begin(self) -> None:
         """Have the tick end, if that is not awaited."""
@@ -306,19 +299,16 @@ class Tick:
             if self.sequencer is not None or one.view.others:
                 self._publish_apart(one.view, one.sender, frames, one.messages, one.number)
             else:
-                self._collect(one.view, one.sender, frames, one.messages)
+                self.collect(one.view, one.sender, frames, one.messages)
         except BaseException:
             self._stretch = one
             raise
         if one.view.size >= self.most or self._pieces >= MAX_PIECES:
             self.run()
 
-    def _note(self, error: BaseException) -> None:
-        """Something failed: have the loop told of it, once in a tick."""
-        if not self._noted:
-            self._noted = True
-            with suppress(BaseException):  # nobody is left to tell
-                self.call_soon(_raise, error)
+    def _publish_apart(self, view: View, sender: Member | None, frames: bytes, messages: int, number: int) -> None:
+        senders = () if sender is None else (sender,)
+        self._route.publish(self, Piece(view, senders, frames, messages, number))
 
     def _schedule(self) -> None:
         self.began = self.time()
@@ -327,69 +317,3 @@ class Tick:
         else:
             self.call_later(self._interval, self._end)
         self._scheduled = True  # only now: where there is no loop, or another thread's, that was refused
-
-    def _write(self, batch: Batch) -> None:
-        try:
-            rest = self._send_all(batch.view.ready, batch.blob)
-        except BaseException:  # before anything was sent
-            self._not_written([batch])
-            raise
-        for member, sent in rest:
-            try:
-                if sent < 0:
-                    self._write_failed(member.peer, -sent)
-                    continue
-                parts: Sequence[Part] = past(batch.to(member)[0], sent)
-                if parts:
-                    self._write_parts(member.peer, parts)
-            except BaseException as error:
-                member.descriptor = -1
-                self._fail(member.peer, error)
-
-    def _write_parts(self, peer: Any, parts: Sequence[Part]) -> None:
-        """Give the link of `peer` what it is to pass on."""
-        raise NotImplementedError
-
-    def _write_failed(self, peer: Any, error: int) -> None:
-        """A send to `peer` failed with that error number."""
-        raise NotImplementedError
-
-    def _write_several(self, batches: list[Batch]) -> None:
-        """Write batches of several views, or none."""
-        raise NotImplementedError
-
-    def _not_written(self, batches: list[Batch]) -> None:
-        """Nobody was given anything of `batches`: it counts as dropped."""
-        raise NotImplementedError
-
-    def _publish_apart(self, view: View, sender: Member | None, frames: bytes, messages: int, number: int) -> None:
-        """`publish` where there is a sequencer, or `view` is not the only one of its channel."""
-        raise NotImplementedError
-
-    def _submit(self) -> None:
-        """Give the sequencer what was published since the last time."""
-        raise NotImplementedError
-
-    def _lose(self, view: View, error: BaseException) -> None:
-        """Count everything that `view` collected as offered and dropped: it cannot be joined. Raises nothing."""
-        raise NotImplementedError
-
-    def _fail(self, peer: Any, error: BaseException) -> None:
-        """Something of ours failed with what was for `peer`, and what it has got may end anywhere: it is to be cut off
-        when all is written. Raises nothing.
-        """
-        raise NotImplementedError
-
-    def _settle(self, batches: list[Batch]) -> None:
-        """Do what is due for those that did not take all of `batches`, which they were given. It flushes nothing and
-        raises nothing.
-        """
-        raise NotImplementedError
-
-    def _look_after(self, flushed: int) -> None:
-        """Look whether those that are behind are too far behind, `flushed` bytes later."""
-        raise NotImplementedError
-
-
-def _raise(error: BaseException) -> None:
-    raise error

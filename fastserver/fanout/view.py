@@ -182,6 +182,7 @@ class View:
                 number += 1  # typed, as no enumerate is
             batch = Batch.__new__(Batch)  # all of it typed, nothing to pass through a call
             batch.view = self
+            batch.ready = self.ready
             batch.start = self.bytes
             batch.blob = blob
             batch.messages = messages

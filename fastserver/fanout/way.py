@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -36,3 +37,8 @@ class Way(Protocol):
 
     def drop(self) -> None:
         """Pass on nothing more of what was written."""
+
+
+def condemn(way: Way) -> None:
+    """Have nothing more written to `way`: what its peer has got may end anywhere."""
+    way.error = way.error or errno.ENOMEM

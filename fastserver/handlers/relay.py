@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fastserver.fanout.flush import Flush
+    from fastserver.fanout.tick import Tick
     from fastserver.handlers.handlers import Handlers
     from fastserver.log.log import Log
     from fastserver.peers.peer import Peer
@@ -16,7 +16,7 @@ class Relay:
     its sender too.
     """
 
-    def __init__(self, *, echo: bool, log: Log, flush: Flush, handlers: Handlers) -> None:
+    def __init__(self, *, echo: bool, log: Log, flush: Tick, handlers: Handlers) -> None:
         self._echo = echo
         self._log = log
         self._flush = flush

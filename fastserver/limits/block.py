@@ -20,7 +20,8 @@ from fastserver.limits.budget import Budget, payer
 
 if TYPE_CHECKING:
     from fastserver.clock import Clock
-    from fastserver.fanout.flush import Flush
+    from fastserver.fanout.behind import Behind
+    from fastserver.fanout.tick import Tick
     from fastserver.peers.peer import Peer
 
 SCAN_INTERVAL: Final = 0.01
@@ -52,13 +53,14 @@ class Wait:
 class Block:
     """The peers that are waited for, and the senders that wait: a brake while there are any of the former.
 
-    `limit` is how far a peer may be behind, bytes; `timeout` is in seconds.
+    `timeout` is in seconds.
     """
 
-    def __init__(self, limit: int, timeout: float, *, clock: Clock, flush: Flush) -> None:
+    def __init__(self, timeout: float, *, clock: Clock, flush: Tick, behind: Behind[Peer]) -> None:
         self._clock = clock
         self._flush = flush
-        self._enough = limit // 2
+        self._behind = behind
+        self._enough = behind.limit.bytes // 2
         self._budget = Budget(timeout)
         self._patience = min(PATIENCE, timeout / 2)
         self._check_interval = max(SCAN_INTERVAL, min(MAX_CHECK_INTERVAL, timeout / CHECKS))
@@ -68,7 +70,7 @@ class Block:
         # Seconds for which senders have waited in all, up to `_since` (loop time), when they last began to.
         self._waited = self._since = 0.0
         # Of the peers behind at the last such time: bytes taken, and seconds for which senders had waited by then.
-        self._behind: dict[Peer, tuple[int, float]] = {}
+        self._noted: dict[Peer, tuple[int, float]] = {}
 
     def wait_for(self, peer: Peer) -> None:
         """Have senders wait for `peer`, which is over its limit."""
@@ -103,7 +105,7 @@ class Block:
         """Know nothing more of `peer`, which is gone."""
         self.release(peer)
         self._paused.pop(peer, None)
-        self._behind.pop(peer, None)
+        self._noted.pop(peer, None)
 
     def after_read(self, sender: Peer, size: int, messages: int) -> None:
         """Pause the reading of `sender`, unless it is waited for itself."""
@@ -113,16 +115,16 @@ class Block:
 
     def _note_behind(self) -> None:
         """Senders begin to wait: note the progress of each peer that is behind, if it made any since the last time."""
-        for peer in self._flush.behind:
+        for peer in self._behind:
             taken = peer.acknowledged_bytes
-            if self._behind.get(peer, (-1, 0.0))[0] != taken:
-                self._behind[peer] = taken, self._waited
+            if self._noted.get(peer, (-1, 0.0))[0] != taken:
+                self._noted[peer] = taken, self._waited
 
     def _new_wait(self, peer: Peer, now: float) -> Wait:
         """The wait for `peer`, which counts the time in which senders waited while it was behind and took nothing."""
         taken = peer.acknowledged_bytes
         wait = Wait(taken, now)
-        noted, waited = self._behind.get(peer, (-1, 0.0))
+        noted, waited = self._noted.get(peer, (-1, 0.0))
         if noted == taken:
             wait.still_since -= self._waited - waited + (now - self._since if self._slow else 0.0)
         return wait

@@ -16,7 +16,8 @@ from fastserver.limits.vanished import Vanished
 if TYPE_CHECKING:
     from fastserver.clock import Clock
     from fastserver.config.config import Config
-    from fastserver.fanout.flush import Flush
+    from fastserver.fanout.behind import Behind
+    from fastserver.fanout.tick import Tick
     from fastserver.log.log import Log
     from fastserver.peers.peer import Peer
     from fastserver.peers.peermap import PeerMap
@@ -32,13 +33,16 @@ class Limits:
         clock: Clock,
         log: Log,
         peers: PeerMap,
-        flush: Flush,
+        flush: Tick,
+        behind: Behind[Peer],
         receive: Callable[[Peer, bytes, int], object],
     ) -> None:
         self.pacing = Pacing(config, clock=clock, log=log, flush=flush, receive=receive)
-        self.slow_consumers = SlowConsumers(config, clock=clock, log=log, flush=flush)
+        self.slow_consumers = SlowConsumers(config, clock=clock, log=log, flush=flush, behind=behind)
         moves = self.pacing.readers.is_moving
-        self.memory = Memory(config.max_memory, clock=clock, log=log, peers=peers, flush=flush, moves=moves)
+        self.memory = Memory(
+            config.max_memory, clock=clock, log=log, peers=peers, flush=flush, behind=behind, moves=moves
+        )
         self.timeouts = Timeouts(config, clock=clock, peers=peers, slow_consumers=self.slow_consumers)
         self.heartbeat = Heartbeat(config, clock=clock, peers=peers)
         self.vanished = Vanished(config.tcp_user_timeout, clock=clock, log=log, peers=peers)
@@ -47,4 +51,4 @@ class Limits:
         """The parts that watch peers from when they come (see `fastserver.access.door`)."""
         self.keepers = (self.slow_consumers, self.timeouts, self.heartbeat, self.vanished, self.memory)
         """The parts that keep something of peers until they are gone."""
-        flush.govern(policy=self.slow_consumers, memory=self.memory, pacing=self.pacing)
+        behind.govern(policy=self.slow_consumers, memory=self.memory, pacing=self.pacing)

@@ -31,7 +31,8 @@ from fastserver.kernel import silence
 
 if TYPE_CHECKING:
     from fastserver.clock import Clock
-    from fastserver.fanout.flush import Flush
+    from fastserver.fanout.behind import Behind
+    from fastserver.fanout.tick import Tick
     from fastserver.log.log import Log
     from fastserver.peers.peer import Peer
     from fastserver.peers.peermap import PeerMap
@@ -61,7 +62,15 @@ class Memory:
     """
 
     def __init__(
-        self, limit: int | None, *, clock: Clock, log: Log, peers: PeerMap, flush: Flush, moves: Callable[[Peer], bool]
+        self,
+        limit: int | None,
+        *,
+        clock: Clock,
+        log: Log,
+        peers: PeerMap,
+        flush: Tick,
+        behind: Behind[Peer],
+        moves: Callable[[Peer], bool],
     ) -> None:
         self.limit = limit
         """Bytes, None for no limit."""
@@ -69,12 +78,21 @@ class Memory:
         self._log = log
         self._peers = peers
         self._flush = flush
+        self._behind = behind
         self._moves = moves
+        if limit is not None:
+            flush.room = limit
         self._progress: dict[Peer, Progress] = {}  # of peers for which something was held when it was last added up
 
     def usage(self) -> Usage:
         """The bytes that are held now."""
-        return Usage(self._peers, self._flush.behind, self._moves)
+        return Usage(self._peers, self._behind.peers, self._moves)
+
+    def flushed(self, size: int) -> None:
+        """Know that so many bytes were flushed, which peers that are behind may wait for."""
+        self._flush.room -= size
+        if self._flush.room < 0:
+            self.check()
 
     def check(self) -> None:
         """Add up what is held, and close peers until it is little enough."""
@@ -107,7 +125,7 @@ class Memory:
         before, self._progress = self._progress, {}
         now = self._clock.time()
         for peer in peers:
-            taken = peer.acknowledged_bytes if peer in self._flush.behind else 0
+            taken = peer.acknowledged_bytes if peer in self._behind.peers else 0
             progress = Progress(peer.bytes_in, peer.read_time, taken, now)
             old = before.get(peer)
             if old is not None:

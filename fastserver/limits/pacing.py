@@ -34,7 +34,7 @@ from fastserver.limits.trickle import Trickle
 if TYPE_CHECKING:
     from fastserver.clock import Clock
     from fastserver.config.config import Config
-    from fastserver.fanout.flush import Flush
+    from fastserver.fanout.tick import Tick
     from fastserver.log.log import Log
     from fastserver.peers.peer import Peer
 
@@ -54,7 +54,7 @@ class Pacing:
         *,
         clock: Clock,
         log: Log,
-        flush: Flush,
+        flush: Tick,
         receive: Callable[[Peer, bytes, int], object],
     ) -> None:
         target = config.max_pending if config.slow_consumer == "block" else config.max_pending // 2

@@ -21,7 +21,7 @@ from fastserver.limits.budget import Budget, payer
 if TYPE_CHECKING:
     from fastserver.clock import Clock
     from fastserver.config.config import Config
-    from fastserver.fanout.flush import Flush
+    from fastserver.fanout.tick import Tick
     from fastserver.log.log import Log
     from fastserver.peers.peer import Peer
 
@@ -59,7 +59,7 @@ class Readers:
     `pace_timeout` of `config` in any minute.
     """
 
-    def __init__(self, config: Config, target: int, *, clock: Clock, log: Log, flush: Flush) -> None:
+    def __init__(self, config: Config, target: int, *, clock: Clock, log: Log, flush: Tick) -> None:
         self.held_seconds = 0.0
         """For how long messages were held back, in all."""
         self._clock = clock

@@ -23,7 +23,8 @@ from fastserver.peers.membership import hear_again, miss, missing
 if TYPE_CHECKING:
     from fastserver.clock import Clock
     from fastserver.config.config import Config
-    from fastserver.fanout.flush import Flush
+    from fastserver.fanout.behind import Behind
+    from fastserver.fanout.tick import Tick
     from fastserver.log.log import Log
     from fastserver.peers.peer import Peer
 
@@ -48,13 +49,14 @@ class Episode:
 class SlowConsumers:
     """Applies the policy of `config`. The log tells of each episode how long it was and how many messages it cost."""
 
-    def __init__(self, config: Config, *, clock: Clock, log: Log, flush: Flush) -> None:
+    def __init__(self, config: Config, *, clock: Clock, log: Log, flush: Tick, behind: Behind[Peer]) -> None:
         self.lasting: set[Peer] = set()
         """Peers that have been far behind for a long time (`slow_after`)."""
-        self.block = Block(config.max_pending, config.block_timeout, clock=clock, flush=flush)
+        self.block = Block(config.block_timeout, clock=clock, flush=flush, behind=behind)
         self._clock = clock
         self._log = log
         self._flush = flush
+        self._allowance = behind.limit.allowance
         self._policy = config.slow_consumer
         self._limit = config.max_pending
         self._far = config.max_pending // FAR_BEHIND
@@ -123,10 +125,10 @@ class SlowConsumers:
         pending than a single message may have. It gets the messages that its link holds.
         """
         most = self._limit - self._limit // FREED
-        while peer.outbox is not None and (excess := peer.pending_bytes - most - self._flush.allowance(peer)) > 0:
+        while peer.outbox is not None and (excess := peer.pending_bytes - most - self._allowance(peer)) > 0:
             messages, size = peer.outbox.drop_oldest(excess)
             peer.skip(messages, size)
-            if not size or not self._flush.allowance(peer):
+            if not size or not self._allowance(peer):
                 break
 
     def over_for(self, peer: Peer, seconds: float) -> None:

@@ -17,7 +17,7 @@ from fastserver.peers.doorway import Doorway
 if TYPE_CHECKING:
     from fastserver.clock import Clock
     from fastserver.config.config import Config
-    from fastserver.fanout.flush import Flush
+    from fastserver.fanout.tick import Tick
     from fastserver.log.log import Log
     from fastserver.peers.peer import Peer
 
@@ -56,7 +56,7 @@ class Rates:
     `throttled` counts how often the reading of a peer was paused, by the name of the setting.
     """
 
-    def __init__(self, config: Config, *, clock: Clock, log: Log, flush: Flush, throttled: Counter[str]) -> None:
+    def __init__(self, config: Config, *, clock: Clock, log: Log, flush: Tick, throttled: Counter[str]) -> None:
         self.clock = clock
         self.log = log
         self.throttled = throttled

@@ -14,7 +14,7 @@ from fastserver.fanout.tick import NEVER
 
 if TYPE_CHECKING:
     from fastserver.clock import Clock
-    from fastserver.fanout.flush import Flush
+    from fastserver.fanout.tick import Tick
     from fastserver.limits.readers import Readers
     from fastserver.peers.peer import Peer
 
@@ -25,7 +25,7 @@ TRICKLE_INTERVAL: Final = 0.01
 class Trickle:
     """Sets `Tick.hold_at` as `readers` need it. `ended` is called at the end of each interval, with its seconds."""
 
-    def __init__(self, *, clock: Clock, flush: Flush, readers: Readers, ended: Callable[[float], object]) -> None:
+    def __init__(self, *, clock: Clock, flush: Tick, readers: Readers, ended: Callable[[float], object]) -> None:
         self.share = 0
         """Bytes in an interval of each sender that says little."""
         self._clock = clock

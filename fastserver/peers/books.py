@@ -10,8 +10,8 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 if TYPE_CHECKING:
-    from fastserver.fanout.outbox import Outbox
     from fastserver.fanout.member import Member
+    from fastserver.fanout.outbox import Outbox
     from fastserver.framing.framing import Splitter
     from fastserver.peers.link import Link
 

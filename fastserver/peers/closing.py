@@ -145,7 +145,7 @@ def _half_close(peer: Connection, within: float) -> None:
 
 
 def _refill(peer: Connection, within: float) -> None:
-    peer.hub.flush.refill(cast(Any, peer))
+    peer.hub.behind.refill(peer)
 
 
 def _drain(peer: Connection, within: float) -> None:

@@ -10,22 +10,25 @@ from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from fastserver.fanout.member import Receiver
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fastserver.clock import Clock
     from fastserver.config.config import Config
+    from fastserver.fanout.behind import Behind
     from fastserver.fanout.channel import Channel
     from fastserver.fanout.channels import Channels
-    from fastserver.fanout.flush import Flush
     from fastserver.fanout.parts import Part
+    from fastserver.fanout.tick import Tick
     from fastserver.framing.packer import Packer
     from fastserver.log.log import Log
     from fastserver.peers.losses import Losses
     from fastserver.peers.socketlink import Sockets
     from fastserver.peers.unread import Unread
 
-P = TypeVar("P")
+P = TypeVar("P", bound=Receiver)
 P_contra = TypeVar("P_contra", contravariant=True)
 
 
@@ -93,7 +96,8 @@ class Hub(Generic[P]):
     config: Config
     clock: Clock
     log: Log
-    flush: Flush
+    flush: Tick
+    behind: Behind[P]
     sockets: Sockets
     packer: Packer
     """Puts the values that handlers send into wire form."""

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
-from fastserver.fanout.channel import Channel
-from fastserver.fanout.member import Member
+from fastserver.fanout.member import Group, Member, Source
 from fastserver.fanout.view import View
 
 if TYPE_CHECKING:
@@ -27,7 +26,7 @@ class Memberships:
     __slots__ = ("_members", "direct")
 
     def __init__(self, members: tuple[Member, ...]) -> None:
-        self._members: tuple[Member, ...] | dict[Channel[Any] | None, Member] = (
+        self._members: tuple[Member, ...] | dict[Group | None, Member] = (
             members  # a dict, where they are more than `FEW`
         )
         self.direct: View | None = None
@@ -39,7 +38,7 @@ class Memberships:
         members = self._members
         return members.values() if isinstance(members, dict) else members
 
-    def of(self, channel: Channel[Any] | None) -> Member | None:
+    def of(self, channel: Group | None) -> Member | None:
         """The membership of `channel`; None if there is none."""
         members = self._members
         if isinstance(members, dict):
@@ -98,12 +97,12 @@ def missing(peer: Subscriber) -> bool:
     return False
 
 
-def join(peer: Subscriber, view: View) -> None:
+def join(peer: Subscriber, view: Source) -> None:
     """Make `peer` a member of `view`, in its framing, of whose channel it is none."""
     receiver = cast(Any, peer)
     member = view.join_missing(receiver) if missing(peer) else view.join(receiver, peer.link.transport)
     try:
-        if peer in peer.hub.flush.behind and not member.missing:
+        if peer in peer.hub.behind and not member.missing:
             view.fall_behind(member)
         _enter(peer, member)
     except BaseException:
@@ -139,7 +138,7 @@ def hear_again(peer: Subscriber) -> None:
         leave(peer, member)
     for member in missed:
         join(peer, member.view)
-    peer.hub.flush.look_at(cast(Any, peer))
+    peer.hub.behind.look_at(peer)
 
 
 def tell(peer: Subscriber, frame: bytes) -> None:

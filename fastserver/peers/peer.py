@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from fastserver.config.listener import Role
 from fastserver.errors import CloseReason
 from fastserver.fanout.channel import Channel
-from fastserver.fanout.member import Member
+from fastserver.fanout.member import Group, Member
 from fastserver.fanout.view import View
 from fastserver.figures import Figures
 from fastserver.peers import books, closing, figures, membership
@@ -218,7 +218,7 @@ class Peer(Reading, asyncio.Protocol):
             return self.memberships.all
         return () if self.member is None else (self.member,)
 
-    def member_of(self, channel: Channel[Any] | None) -> Member | None:
+    def member_of(self, channel: Group | None) -> Member | None:
         """Its membership of `channel`, or None."""
         if self.memberships is not None:
             return self.memberships.of(channel)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fastserver.peers import books
 from fastserver.peers.books import Account, Amount
@@ -28,7 +28,7 @@ def take_all(peer: Owed) -> tuple[list[Part], int]:
     """Everything that the link of `peer` was not given, with the number of messages in it."""
     parts: list[Part] = []
     messages = 0
-    if peer in peer.hub.flush.behind:
+    if peer in peer.hub.behind:
         while (taken := peer.hub.take(peer)) is not None:
             parts += taken[0]
             messages += taken[1]
@@ -37,7 +37,7 @@ def take_all(peer: Owed) -> tuple[list[Part], int]:
 
 def offer_nothing(peer: Owed) -> None:
     """Leave all channels: nothing more will be pending."""
-    peer.hub.flush.forget(cast(Any, peer))
+    peer.hub.behind.forget(peer)
     peer.leave_all()
 
 
@@ -50,7 +50,7 @@ def drop_unheld(peer: Owed) -> None:
 
 def drop_all(peer: Owed) -> None:
     """Drop everything, and offer nothing more."""
-    peer.hub.flush.forget(cast(Any, peer))
+    peer.hub.behind.forget(peer)
     try:
         peer.drop(*peer.pending())
     finally:

@@ -13,8 +13,8 @@ from fastserver.fanout.pause import Pause
 from fastserver.fanout.reads import READ_SIZE
 
 if TYPE_CHECKING:
-    from fastserver.fanout.tick import Tick
     from fastserver.fanout.member import Member
+    from fastserver.fanout.tick import Tick
     from fastserver.fanout.view import View
     from fastserver.framing.framing import Framing, Splitter
     from fastserver.peers.hub import Hub, Inbox, Rate

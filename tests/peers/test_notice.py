@@ -117,7 +117,7 @@ def fail(*_: object) -> Any:
 @pytest.mark.parametrize(
     "part",
     [
-        "flush.forget",
+        "hub.behind.forget",
         "packer.framing.resplitter",
         "limits.slow_consumers.forget",
         "limits.timeouts.forget",

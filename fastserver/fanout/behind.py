@@ -1,0 +1,145 @@
+"""The peers that are behind: each has not taken all that it was offered.
+
+Rules:
+- A peer that is behind gets nothing by a flush. When its link has run empty it is refilled from its outbox, one stretch
+  of the backlog at a time.
+- A peer is looked at again before it can be over its limit: what is pending for it grows by no more than what is
+  flushed. Peers that keep up are never looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
+
+from fastserver.errors import CloseReason
+from fastserver.fanout.limit import Limit
+from fastserver.fanout.member import Receiver
+from fastserver.fanout.outbox import Outbox
+from fastserver.fanout.way import condemn
+
+if TYPE_CHECKING:
+    from fastserver.fanout.batch import Batch
+    from fastserver.fanout.governors import Memory, Pacing, Policy
+    from fastserver.fanout.parts import Part
+    from fastserver.fanout.unraised import Unraised
+
+P = TypeVar("P", bound=Receiver)
+
+
+class Behind(Generic[P]):
+    """The peers of one server that are behind, each allowed to be so by `max_pending` bytes; `P` is their class."""
+
+    _policy: Policy[P]
+    _memory: Memory
+    _pacing: Pacing[P]
+
+    def __init__(self, max_pending: int, unraised: Unraised) -> None:
+        self.limit = Limit(max_pending)
+        self.peers: set[P] = set()
+        """The peers; the same set always."""
+        self._unraised = unraised
+        self._flushed = 0  # bytes, while some peer is behind
+        self._check_at = 0  # no peer can be over the limit before `_flushed` passes it
+
+    def govern(self, *, policy: Policy[P], memory: Memory, pacing: Pacing[P]) -> None:
+        """Have `policy` deal with peers that are over their limit, `memory` limit what is held for all, and `pacing`
+        slow senders. To be called before anything is published.
+        """
+        self._policy = policy
+        self._memory = memory
+        self._pacing = pacing
+
+    def __contains__(self, peer: object) -> bool:
+        return peer in self.peers
+
+    def __iter__(self) -> Iterator[P]:
+        return iter(self.peers)
+
+    def __len__(self) -> int:
+        return len(self.peers)
+
+    def add(self, receiver: Receiver, parts: Sequence[Part], messages: int, largest: int) -> None:
+        """The link of `receiver` has not passed on all of the last that was written, which was `parts`, with so many
+        messages, of which some has at least `largest` bytes.
+        """
+        peer = cast(P, receiver)  # all peers of one server are of one class
+        self.peers.add(peer)
+        peer.link.hold(parts, messages)
+        peer.outbox = Outbox(peer.framing.resplitter)
+        peer.outbox.given = largest
+        for member in peer.members:
+            if member in member.view.ready:
+                member.view.fall_behind(member)
+        self._pacing.watch(peer)
+        if len(self.peers) == 1:
+            self.limit.largest = 0
+            self._check_at = self._flushed + self.limit.bytes
+        self.look_at(peer)
+
+    def refill(self, peer: P) -> None:
+        """`peer`'s link is empty again: give it what it has not had, until it stalls or has caught up."""
+        if peer not in self.peers:
+            return
+        try:
+            self._refill(peer)
+        except BaseException:
+            condemn(peer.link)
+            peer.write_failed()
+            raise
+
+    def forget(self, peer: P) -> None:
+        """`peer` is behind no more, or is offered nothing more."""
+        self.peers.discard(peer)
+        self._pacing.forget(peer)
+
+    def look_at(self, peer: P) -> None:
+        """Look at `peer`, which is behind, before it can be over its limit."""
+        self._look_at(peer, peer.pending_bytes)
+
+    def flushed(self, batches: Sequence[Batch]) -> None:
+        """`batches` were flushed; look at those that may be too far behind by now."""
+        size = sum([len(batch.blob) + batch.cost for batch in batches])
+        self.limit.largest = max([self.limit.largest, *[batch.largest for batch in batches]])
+        self._flushed += size
+        self._memory.flushed(size)
+        if self._flushed > self._check_at:
+            self._check()
+
+    def _refill(self, peer: P) -> None:
+        while (taken := self._policy.take(peer)) is not None:
+            peer.link.write(*taken)
+            if peer.link.error:
+                peer.write_failed()
+                return
+            if peer.link.stuck:
+                self._pacing.watch(peer)
+                return
+        peer.link.drop()
+        self.forget(peer)
+        peer.outbox = None
+        for member in peer.members:
+            member.view.catch_up(member, peer.link.transport)
+        self._policy.caught_up(peer)
+
+    def _look_at(self, peer: P, pending: int) -> None:
+        self._check_at = min(self._check_at, self._flushed - self.limit.beyond(peer, pending))
+
+    def _check(self) -> None:
+        self._check_at = self._flushed + self.limit.bytes
+        for peer in list(self.peers):
+            try:
+                self._check_peer(peer)
+            except BaseException as error:
+                self._unraised.note(error)
+                peer.abort(CloseReason.INTERNAL_ERROR)
+
+    def _check_peer(self, peer: P) -> None:
+        pending = peer.pending_bytes
+        if self.limit.beyond(peer, pending) > 0:
+            self._policy.meet(peer)
+            pending = peer.pending_bytes
+        if peer.outbox is not None:
+            peer.outbox.shed(self.limit.bytes)
+        if peer in self.peers and self.limit.beyond(peer, pending) <= 0:
+            self._look_at(peer, pending)

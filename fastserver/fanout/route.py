@@ -1,0 +1,133 @@
+"""The route of pieces that are not simply collected where they are published: to the views of other framings, which get
+translations, and through the sequencer, if there is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from fastserver.fanout.sequencer import Piece, Submitted
+
+if TYPE_CHECKING:
+    from fastserver.fanout.member import Member
+    from fastserver.fanout.sequencer import Sequencer
+    from fastserver.fanout.unraised import Unraised
+    from fastserver.fanout.view import View
+    from fastserver.framing.framing import Framing
+
+
+class Collector(Protocol):
+    """The tick, as far as the route to it depends on it."""
+
+    sequencer: Sequencer | None
+    published: int
+    most: int
+
+    def begin(self) -> None: ...
+
+    def collect(self, view: View, sender: Member | None, frames: bytes, messages: int, /) -> None: ...
+
+    def run(self) -> None: ...
+
+    def write_dirty(self) -> None: ...
+
+
+class Route:
+    """Brings pieces to all the views that they are for, when it is their turn.
+
+    `translate` gives frames of one framing, so many messages, as those of another, with their number and that of the
+    messages that have no translation, of which `lost` is told: the id of the peer that sent them, the framing, and how
+    many.
+    """
+
+    def __init__(
+        self,
+        translate: Callable[[Framing, Framing, bytes, int], tuple[bytes, int, int]],
+        lost: Callable[[int, Framing, int], object],
+        unraised: Unraised,
+    ) -> None:
+        self.origin = 0
+        """The number of this process among those that submit to one sequencer."""
+        self._translate = translate
+        self._lost = lost
+        self._unraised = unraised
+        self._published: list[Piece] = []  # to be submitted
+        self._size = 0  # of their frames, bytes
+        self._submitted = Submitted()
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that were published and that the sequencer has not given back."""
+        return self._submitted.bytes + self._size
+
+    def publish(self, tick: Collector, piece: Piece) -> None:
+        """Collect `piece` in `tick`, for all views of its channel; or submit it at the end of `tick`."""
+        if tick.sequencer is None:
+            if self._collect(tick, piece) >= tick.most:
+                tick.run()
+            return
+        tick.begin()
+        self._published.append(piece)
+        self._size += len(piece.frames)
+        tick.published += len(piece.frames)
+        if self._size >= tick.most:
+            tick.run()
+
+    def submit(self, tick: Collector) -> None:
+        """Give the sequencer what was published since the last time."""
+        if self._published and tick.sequencer is not None:
+            pieces, self._published, self._size = self._published, [], 0
+            tick.sequencer.submit(self._submitted.add(pieces), pieces)
+
+    def sequenced(self, tick: Collector, origin: int, number: int, pieces: Sequence[Piece]) -> None:
+        """Flush `pieces`, for which it is the turn; if `origin` is this process, those submitted under that number.
+
+        Raises ValueError if another number of this process was due.
+        """
+        if origin == self.origin:
+            pieces = self._submitted.take(number)
+        for piece in pieces:
+            self._collect(tick, _of_now(piece))
+        tick.write_dirty()
+
+    def _collect(self, tick: Collector, piece: Piece) -> int:
+        """Collect `piece` in its view, and its translation in the others of the channel. Gives the bytes that the
+        largest of them has collected.
+        """
+        source = piece.view
+        _collect_for(tick, source, piece.senders, piece.frames, piece.messages)
+        size = source.size
+        for view in source.others:
+            try:
+                frames, messages, lost = self._translate(source.framing, view.framing, piece.frames, piece.messages)
+                if messages:
+                    _collect_for(tick, view, piece.senders, frames, messages)
+            except BaseException as error:
+                self._unraised.note(error)
+                lost = piece.messages
+            if lost:
+                self._lost(piece.number, view.framing, lost)
+            size = max(size, view.size)
+        return size
+
+
+def _of_now(piece: Piece) -> Piece:
+    """`piece` with those of its senders that are in the channel: some may have left, or joined anew, since it was
+    submitted."""
+    channel = piece.view.channel
+    now = [member for one in piece.senders if (member := one.peer.member_of(channel)) is not None]
+    return piece._replace(senders=tuple(now))
+
+
+def _collect_for(tick: Collector, view: View, senders: Sequence[Member], frames: bytes, messages: int) -> None:
+    """Collect `frames` in `view`, for all of its members but `senders`. Where it fails nothing was collected."""
+    own = [member for member in senders if member.view is view]
+    try:
+        for member in own[1:]:
+            tick.collect(view, member, b"", 0)
+        tick.collect(view, own[0] if own else None, frames, messages)
+    except BaseException:
+        while view.pieces and not view.pieces[-1][1]:  # or they were left out of another message
+            view.pieces.pop()
+        raise
