@@ -2,6 +2,8 @@
 """Sends a batch to many sockets at once, beneath their transports. `fastserver.fanout.sending` says what it does."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.exc cimport PyErr_Clear
+from cpython.ref cimport Py_DECREF, PyObject
 from libc.errno cimport EAGAIN, EFAULT, EINTR, ENOMEM, errno
 from libc.string cimport memset
 
@@ -32,6 +34,13 @@ cdef extern from "<sys/socket.h>" nogil:
     ssize_t send(int descriptor, const void* data, size_t size, int flags)
 
 
+cdef extern from "Python.h":
+    PyObject* PyObject_CallMethodNoArgs(PyObject* object, PyObject* name)  # which leaves it to us to see to an exception
+
+
+cdef str IS_CLOSING = "is_closing"
+
+
 def send_all(dict ready, bytes blob) -> list:
     """Sends `blob` to all of `ready`. Gives each member that did not take all of its own with how many bytes it took, or
     with the negative error number of a send that failed. Raises only before anything is sent."""
@@ -50,17 +59,13 @@ def send_all(dict ready, bytes blob) -> list:
             wanted -= member.own_end - member.own_start
         if not wanted:
             continue
-        taken = 0
-        try:
-            # A transport that is closing may have closed its socket, and the number may be another's already.
-            if member.descriptor < 0 or member.own_more is not None or transport.is_closing():
-                taken = 0
-            elif member.own_end:
-                taken = send_without(member.descriptor, data, size, member.own_start, member.own_end)
-            else:
-                taken = send(member.descriptor, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
-        except BaseException:
+        # A transport that is closing may have closed its socket, and the number may be another's already.
+        if member.descriptor < 0 or member.own_more is not None or is_closing(transport):
             taken = 0
+        elif member.own_end:
+            taken = send_without(member.descriptor, data, size, member.own_start, member.own_end)
+        else:
+            taken = send(member.descriptor, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
         if taken != wanted:
             note(rest, member, taken if taken >= 0 else refusal())
     return rest
@@ -78,6 +83,18 @@ cdef void note(list rest, Member member, ssize_t taken):
         rest.append((member, -ENOMEM))
     except BaseException:
         pass
+
+
+cdef inline bint is_closing(transport) noexcept:
+    """Whether `transport` is closing, or cannot say. To `try` instead takes 50 instructions more of the 500 that it
+    costs us to send to a peer."""
+    cdef PyObject* answer = PyObject_CallMethodNoArgs(<PyObject*>transport, <PyObject*>IS_CLOSING)
+    if answer == NULL:
+        PyErr_Clear()
+        return True
+    cdef bint closing = <object>answer is not False
+    Py_DECREF(<object>answer)
+    return closing
 
 
 cdef inline ssize_t refusal() noexcept nogil:
