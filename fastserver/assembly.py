@@ -67,7 +67,12 @@ class Assembly:
             config.flush_interval,
             config.max_pending,
             delivery=Flush(behind, unraised),
-            route=Route(partial(translate, limit=config.max_message), peers.losses.cannot_translate, unraised),
+            route=Route(
+                partial(translate, limit=config.max_message),
+                peers.losses.cannot_translate,
+                config.max_pending,
+                unraised,
+            ),
             behind=behind.peers,
         )
         flush.skips = "skip" in (config.invalid_text, config.oversize) or any(one.skips for one in config.framings)

@@ -20,3 +20,5 @@ class Pause:
     """Some peer is at its limit, and the policy is to wait for it."""
     RATE: Final = 16
     """The peer sent more than its rate allows."""
+    SEQUENCE: Final = 32
+    """Too much waits for the sequencer."""

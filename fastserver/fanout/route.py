@@ -1,15 +1,21 @@
 """The route of pieces that are not simply collected where they are published: to the views of other framings, which get
 translations, and through the sequencer, if there is one.
+
+Rule: while more waits for the sequencer than one peer may be behind, senders are read once more and then paused, until
+it is half of that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+from weakref import WeakSet
 
-from fastserver.fanout.sequencer import Piece, Submitted
+from fastserver.fanout.pause import Pause
+from fastserver.fanout.sequencer import PIECE, Piece, Submitted
 
 if TYPE_CHECKING:
+    from fastserver.fanout.governors import Brake
     from fastserver.fanout.member import Member
     from fastserver.fanout.sequencer import Sequencer
     from fastserver.fanout.unraised import Unraised
@@ -23,6 +29,7 @@ class Collector(Protocol):
     sequencer: Sequencer | None
     published: int
     most: int
+    brakes: list[Brake[Any]]
 
     def begin(self) -> None: ...
 
@@ -33,18 +40,27 @@ class Collector(Protocol):
     def write_dirty(self) -> None: ...
 
 
+class Sender(Protocol):
+    """A peer that sends."""
+
+    def pause_reading(self, cause: int) -> None: ...
+
+    def resume_reading(self, cause: int) -> None: ...
+
+
 class Route:
     """Brings pieces to all the views that they are for, when it is their turn.
 
     `translate` gives frames of one framing, so many messages, as those of another, with their number and that of the
     messages that have no translation, of which `lost` is told: the id of the peer that sent them, the framing, and how
-    many.
+    many. No more than `max_pending` bytes are to wait for the sequencer: a brake while there are.
     """
 
     def __init__(
         self,
         translate: Callable[[Framing, Framing, bytes, int], tuple[bytes, int, int]],
         lost: Callable[[int, Framing, int], object],
+        max_pending: int,
         unraised: Unraised,
     ) -> None:
         self.origin = 0
@@ -55,11 +71,19 @@ class Route:
         self._published: list[Piece] = []  # to be submitted
         self._size = 0  # of their frames, bytes
         self._submitted = Submitted()
+        self._max_pending = max_pending
+        self._braking = False
+        self._paused: WeakSet[Sender] = WeakSet()  # some may be gone when it is their turn
 
     @property
     def waiting(self) -> int:
         """Bytes that were published and that the sequencer has not given back."""
         return self._submitted.bytes + self._size
+
+    @property
+    def held(self) -> int:
+        """Bytes of memory that this takes."""
+        return self.waiting + PIECE * (self._submitted.pieces + len(self._published))
 
     def publish(self, tick: Collector, piece: Piece) -> None:
         """Collect `piece` in `tick`, for all views of its channel; or submit it at the end of `tick`."""
@@ -71,7 +95,10 @@ class Route:
         self._published.append(piece)
         self._size += len(piece.frames)
         tick.published += len(piece.frames)
-        if self._size >= tick.most:
+        if not self._braking and self.held > self._max_pending:
+            self._braking = True
+            tick.brakes.append(self)
+        if self._size + PIECE * len(self._published) >= tick.most:
             tick.run()
 
     def submit(self, tick: Collector) -> None:
@@ -87,9 +114,24 @@ class Route:
         """
         if origin == self.origin:
             pieces = self._submitted.take(number)
+            self._release(tick)
         for piece in pieces:
             self._collect(tick, _of_now(piece))
         tick.write_dirty()
+
+    def after_read(self, sender: Sender, size: int, messages: int) -> None:
+        """Pause the reading of `sender`."""
+        self._paused.add(sender)
+        sender.pause_reading(Pause.SEQUENCE)
+
+    def _release(self, tick: Collector) -> None:
+        """Have senders go on, if few enough bytes wait by now."""
+        if self._braking and self.held <= self._max_pending // 2:
+            self._braking = False
+            tick.brakes.remove(self)
+            paused, self._paused = self._paused, WeakSet()
+            for sender in paused:
+                sender.resume_reading(Pause.SEQUENCE)
 
     def _collect(self, tick: Collector, piece: Piece) -> int:
         """Collect `piece` in its view, and its translation in the others of the channel. Gives the bytes that the

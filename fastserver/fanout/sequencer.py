@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from fastserver.fanout.member import Member
 from fastserver.fanout.view import View
+
+PIECE: Final = 200
+"""Bytes of memory that a piece takes beside its frames."""
 
 
 class Piece(NamedTuple):
@@ -43,6 +46,8 @@ class Submitted:
     def __init__(self) -> None:
         self.bytes = 0
         """How large their frames are."""
+        self.pieces = 0
+        """How many they are."""
         self._number = 0
         self._batches: deque[tuple[int, Sequence[Piece]]] = deque()
 
@@ -51,6 +56,7 @@ class Submitted:
         self._number += 1
         self._batches.append((self._number, pieces))
         self.bytes += _size(pieces)
+        self.pieces += len(pieces)
         return self._number
 
     def take(self, number: int) -> Sequence[Piece]:
@@ -60,6 +66,7 @@ class Submitted:
             raise ValueError(f"batch {number} came back where batch {expected} was due")
         self._batches.popleft()
         self.bytes -= _size(pieces)
+        self.pieces -= len(pieces)
         return pieces
 
 

@@ -5,7 +5,7 @@ Compiled where a compiler is, with the types in the `.pxd` beside it (see `fasts
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from fastserver.clock import Clock
 from fastserver.fanout.pause import Pause
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from fastserver.fanout.delivery import Delivery
     from fastserver.fanout.governors import Brake
     from fastserver.fanout.member import Member, Receiver
-    from fastserver.fanout.route import Route
+    from fastserver.fanout.route import Route, Sender
     from fastserver.fanout.sequencer import Sequencer
     from fastserver.fanout.view import View
 
@@ -31,14 +31,6 @@ NEVER: Final = 1 << 62
 
 MAX_PIECES: Final = 16 * 1024
 """Pieces collected after which they are flushed, whatever their size: each costs some hundred bytes beside its own."""
-
-
-class Sender(Protocol):
-    """A peer that sends."""
-
-    def pause_reading(self, cause: int) -> None: ...
-
-    def resume_reading(self, cause: int) -> None: ...
 
 
 class Tick:
@@ -159,6 +151,11 @@ class Tick:
     def collected(self) -> int:
         """Bytes that were published since the last flush, or wait for the sequencer."""
         return self._route.waiting + sum([view.size for view in self._dirty])
+
+    @property
+    def unsequenced(self) -> int:
+        """Bytes of memory that is taken by what waits for the sequencer."""
+        return self._route.held
 
     def collect(self, view: View, sender: Member | None, frames: bytes, messages: int) -> None:
         """Add a piece to `view` alone; `sender`, a member of it, is left out. Where it fails nothing was collected."""

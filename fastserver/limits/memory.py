@@ -1,9 +1,10 @@
 """Memory: the bytes that are held for all peers, and the peers that are closed when these are too many.
 
 Held are: batches that some peer has not taken, each once however many wait for it; what the kernel holds for peers
-that are behind and take nothing; unfinished incoming messages; and messages that wait for handlers. Usage grows by no
-more than is received and flushed, and by what the kernel holds for a peer that is found to take nothing; so it is
-added up again only when half as many bytes have come as there was room for.
+that are behind and take nothing; unfinished incoming messages; messages that wait for handlers; and messages that wait
+for the sequencer, which nobody's leaving frees. Usage grows by no more than is received and flushed, and by what the
+kernel holds for a peer that is found to take nothing; so it is added up again only when half as many bytes have come as
+there was room for.
 
 Rule: a peer weighs the bytes that its leaving frees, times the seconds since it made progress with them (and a tenth),
 times the bytes that the leaving of all peers of its origin frees. The heaviest is closed, and so on until usage is low
@@ -86,7 +87,9 @@ class Memory:
 
     def usage(self) -> Usage:
         """The bytes that are held now."""
-        return Usage(self._peers, self._behind.peers, self._moves)
+        usage = Usage(self._peers, self._behind.peers, self._moves)
+        usage.total += self._flush.unsequenced
+        return usage
 
     def flushed(self, size: int) -> None:
         """Know that so many bytes were flushed, which peers that are behind may wait for."""
