@@ -112,7 +112,6 @@ class Assembly:
             half_closed=self.door.half_close,
             disconnected=self._disconnected,
             pacing=self.limits.pacing,
-            take=self.limits.slow_consumers.take,
             check_memory=self.limits.memory.check,
             slow=self.limits.slow_consumers.lasting,
             unread=self.unread,

@@ -75,7 +75,7 @@ class Behind(Generic[P]):
         if len(self.peers) == 1:
             self.limit.largest = 0
             self._check_at = self._flushed + self.limit.bytes
-        self.look_at(peer)
+        self._look_at(peer, peer.pending_bytes)
 
     def refill(self, peer: P) -> None:
         """`peer`'s link is empty again: give it what it has not had, until it stalls or has caught up."""
@@ -93,10 +93,6 @@ class Behind(Generic[P]):
         self.peers.discard(peer)
         self._pacing.forget(peer)
 
-    def look_at(self, peer: P) -> None:
-        """Look at `peer`, which is behind, before it can be over its limit."""
-        self._look_at(peer, peer.pending_bytes)
-
     def flushed(self, batches: Sequence[Batch]) -> None:
         """`batches` were flushed; look at those that may be too far behind by now."""
         size = sum([len(batch.blob) + batch.cost for batch in batches])
@@ -107,13 +103,15 @@ class Behind(Generic[P]):
             self._check()
 
     def _refill(self, peer: P) -> None:
-        while (taken := self._policy.take(peer)) is not None:
+        while peer.outbox is not None and (taken := peer.outbox.take()) is not None:
             peer.link.write(*taken)
             if peer.link.error:
                 peer.write_failed()
                 return
             if peer.link.stuck:
                 self._pacing.watch(peer)
+                if peer.outbox is not None and peer.outbox.episode is not None:  # it may be offered more than before
+                    self._look_at(peer, peer.pending_bytes)
                 return
         peer.link.drop()
         self.forget(peer)
@@ -123,6 +121,7 @@ class Behind(Generic[P]):
         self._policy.caught_up(peer)
 
     def _look_at(self, peer: P, pending: int) -> None:
+        """Look at `peer`, for which so many bytes are pending, before it can be over its limit."""
         self._check_at = min(self._check_at, self._flushed - self.limit.beyond(peer, pending))
 
     def _check(self) -> None:

@@ -5,11 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol, TypeVar
-
-if TYPE_CHECKING:
-    from fastserver.fanout.parts import Part
+from typing import Protocol, TypeVar
 
 P_contra = TypeVar("P_contra", contravariant=True)
 
@@ -19,9 +15,6 @@ class Policy(Protocol[P_contra]):
 
     def meet(self, peer: P_contra, /) -> object:
         """Deal with `peer`, which is over the limit."""
-
-    def take(self, peer: P_contra, /) -> tuple[Sequence[Part], int] | None:
-        """The parts that `peer`, which is behind, is to receive next, and the messages in them; None at the end."""
 
     def caught_up(self, peer: P_contra, /) -> object:
         """Know that `peer` is behind no more."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from heapq import heapify, heappop, heappush, heapreplace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from fastserver.fanout.cursor import Cursor
 from fastserver.fanout.parts import Part
@@ -24,10 +24,17 @@ SPARSE: Final = 4
 """Bytes that may be kept alive for each byte that waits."""
 
 
+class Episode(Protocol):
+    """A time during which a peer is further behind than it may be, so that a policy acts on its outbox."""
+
+    def before_take(self) -> bytes | None:
+        """The peer is about to take more. Gives a frame that it is to receive first, or None."""
+
+
 class Outbox:
     """The messages that wait for one peer and are not with its link. `splitter` makes new splitters of its framing."""
 
-    __slots__ = ("_cursors", "_splitter", "given")
+    __slots__ = ("_cursors", "_splitter", "episode", "given")
 
     def __init__(self, splitter: Callable[[], Splitter]) -> None:
         # Of each cursor: the order of what it would take next, its position (for two in one channel, which the peer
@@ -36,6 +43,8 @@ class Outbox:
         self._splitter = splitter
         self.given = 0
         """Bytes that a message has at least, among what was taken last."""
+        self.episode: Episode | None = None
+        """Is asked before anything is taken."""
 
     def add(self, cursor: Cursor) -> None:
         """Something lies ahead of `cursor`, which is new."""
@@ -62,18 +71,16 @@ class Outbox:
 
     def take(self) -> tuple[Sequence[Part], int] | None:
         """The parts that the peer is to receive next, and the messages in them; None at the end."""
-        self.given = 0
-        if len(self._cursors) == 1:
-            return self._take(None, None)
-        parts: list[Part] = []
-        size = messages = 0
-        while size < REFILL and self._cursors:
-            taken = self._take(self._before(), None)
-            if taken is not None:
-                parts += taken[0]
-                size += sum(map(len, taken[0]))
-                messages += taken[1]
-        return ([b"".join(parts)], messages) if parts else None
+        word = None if self.episode is None else self.episode.before_take()
+        taken = self._take_stretch()
+        if word is None:
+            return taken
+        parts, messages = taken or ((), 0)
+        return (word, *parts), messages + 1
+
+    def clear(self) -> None:
+        """Hold nothing."""
+        self._cursors.clear()
 
     def drop_oldest(self, size: int) -> tuple[int, int]:
         """Skip what has waited longest: the fewest messages that make that many bytes. Gives the messages and bytes."""
@@ -128,6 +135,20 @@ class Outbox:
                 if (order := cursor.order()) is not None
             ]
             heapify(self._cursors)
+
+    def _take_stretch(self) -> tuple[Sequence[Part], int] | None:
+        self.given = 0
+        if len(self._cursors) == 1:
+            return self._take(None, None)
+        parts: list[Part] = []
+        size = messages = 0
+        while size < REFILL and self._cursors:
+            taken = self._take(self._before(), None)
+            if taken is not None:
+                parts += taken[0]
+                size += sum(map(len, taken[0]))
+                messages += taken[1]
+        return ([b"".join(parts)], messages) if parts else None
 
     def _before(self) -> int | None:
         """The order up to which the first cursor may take, because another is next then; None if no other is."""

@@ -1,24 +1,13 @@
-"""Slow consumers: peers further behind than their limit, and the policy that deals with them.
-
-Policies, all on whole messages that the link was not given:
-- `disconnect`: the peer is closed.
-- `drop-oldest`: the peer misses the messages that wait longest, until a sixteenth of its limit is free.
-- `drop-newest`: the peer misses all that is flushed from now on, until a quarter of its limit is free.
-- `latest`: of the messages that wait the peer gets the newest of each channel alone, until it has caught up.
-- `block`: senders wait for the peer (see block.py).
-"""
+"""Slow consumers: peers further behind than their limit. Each has an episode, in which a policy acts on its outbox."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from logging import WARNING
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from fastserver.errors import CloseReason
-from fastserver.fanout.parts import Part
 from fastserver.limits.block import Block
-from fastserver.peers import notice
-from fastserver.peers.membership import hear_again, miss, missing
+from fastserver.limits.episode import EPISODES, FAR_BEHIND, Episode, Terms
 
 if TYPE_CHECKING:
     from fastserver.clock import Clock
@@ -27,23 +16,6 @@ if TYPE_CHECKING:
     from fastserver.fanout.tick import Tick
     from fastserver.log.log import Log
     from fastserver.peers.peer import Peer
-
-FREED: Final = 16
-"""`drop-oldest` frees the limit divided by this at a time: one check of all who are behind for so many bytes."""
-
-FAR_BEHIND: Final = 4
-"""A peer is far behind over the limit divided by this; `drop-newest` waits until as much is free."""
-
-
-class Episode:
-    """A time during which a peer is a slow consumer."""
-
-    __slots__ = ("dropped", "since", "told")
-
-    def __init__(self, since: float, dropped: int) -> None:
-        self.since = since  # loop time, seconds
-        self.dropped = dropped  # messages dropped before it
-        self.told = dropped  # messages dropped, as far as the peer was told
 
 
 class SlowConsumers:
@@ -55,12 +27,10 @@ class SlowConsumers:
         self.block = Block(config.block_timeout, clock=clock, flush=flush, behind=behind)
         self._clock = clock
         self._log = log
-        self._flush = flush
-        self._allowance = behind.limit.allowance
         self._policy = config.slow_consumer
         self._limit = config.max_pending
         self._far = config.max_pending // FAR_BEHIND
-        self._notify = config.notify_drops
+        self._terms = Terms(behind.limit, self.block, config.notify_drops)
         self._episodes: dict[Peer, Episode] = {}
 
     def is_far_behind(self, peer: Peer) -> bool:
@@ -72,7 +42,7 @@ class SlowConsumers:
 
     def meet(self, peer: Peer) -> None:
         """Apply the policy to `peer`, which is over the limit."""
-        if self._policy == "disconnect":
+        if self._policy not in EPISODES:
             self._log.line(
                 WARNING,
                 "peer %(id)d %(address)s is %(pending)d bytes behind, more than %(limit)d: closing it",
@@ -83,53 +53,13 @@ class SlowConsumers:
             )
             peer.cut_off(CloseReason.SLOW_CONSUMER)
             return
-        if peer not in self._episodes:
-            self._episodes[peer] = Episode(self._clock.time(), peer.dropped[0])
-        if self._policy == "drop-oldest":
-            self._drop_oldest(peer)
-        elif self._policy == "drop-newest":
-            miss(peer)
-        elif self._policy == "latest":
-            _keep_newest(peer)
-        else:
-            self.block.wait_for(peer)
-
-    def take(self, peer: Peer) -> tuple[Sequence[Part], int] | None:
-        """The parts that `peer`, which is behind, is to receive next, and the messages in them; None at the end."""
         episode = self._episodes.get(peer)
         if episode is None:
-            return _take(peer)
-        if self._policy == "latest":
-            _keep_newest(peer)
-        elif self._policy == "block":
-            self.block.moved(peer)
-        elif self._policy == "drop-newest" and missing(peer) and peer.pending_bytes <= self._limit - self._far:
-            hear_again(peer)
-            missed = peer.dropped[0] - episode.told
-            if missed and self._notify:
-                episode.told += missed
-                peer.tell(notice.missed(peer.framing, missed))
-                self._flush.run()
-        taken = _take(peer)
-        missed = peer.dropped[0] - episode.told
-        if not missed or not self._notify or self._policy == "drop-newest":
-            return taken
-        episode.told += missed
-        parts, messages = taken or ((), 0)
-        word = notice.missed(peer.framing, missed)
-        peer.offer(1, len(word))
-        return (word, *parts), messages + 1
-
-    def _drop_oldest(self, peer: Peer) -> None:
-        """Have `peer` skip the messages that have waited longest, until a sixteenth of its limit is free, or no more is
-        pending than a single message may have. It gets the messages that its link holds.
-        """
-        most = self._limit - self._limit // FREED
-        while peer.outbox is not None and (excess := peer.pending_bytes - most - self._allowance(peer)) > 0:
-            messages, size = peer.outbox.drop_oldest(excess)
-            peer.skip(messages, size)
-            if not size or not self._allowance(peer):
-                break
+            episode = EPISODES[self._policy](peer, self._terms, self._clock.time())
+            self._episodes[peer] = episode
+            if peer.outbox is not None:
+                peer.outbox.episode = episode
+        episode.act()
 
     def over_for(self, peer: Peer, seconds: float) -> None:
         """Log that `peer` has been far behind for `seconds`, which is `slow_after`; under `disconnect`, close it."""
@@ -172,15 +102,5 @@ class SlowConsumers:
             address=peer.address,
             seconds=self._clock.time() - episode.since,
             policy=self._policy,
-            dropped=peer.dropped[0] - episode.dropped,
+            dropped=peer.dropped[0] - episode.before,
         )
-
-
-def _take(peer: Peer) -> tuple[Sequence[Part], int] | None:
-    return None if peer.outbox is None else peer.outbox.take()
-
-
-def _keep_newest(peer: Peer) -> None:
-    """Have `peer` skip all messages that its link does not hold, but for the newest."""
-    if peer.outbox is not None:
-        peer.skip(*peer.outbox.keep_newest())

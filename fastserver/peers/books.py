@@ -6,12 +6,11 @@ what is in none of them is booked here, so the books of a peer that keeps up cos
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
+from fastserver.fanout.member import Receiver
+
 if TYPE_CHECKING:
-    from fastserver.fanout.member import Member
-    from fastserver.fanout.outbox import Outbox
     from fastserver.framing.framing import Splitter
     from fastserver.peers.link import Link
 
@@ -54,15 +53,11 @@ NOTHING: Final = Past()
 """The past of a peer that only ever received what it was offered."""
 
 
-class Account(Protocol):
+class Account(Receiver, Protocol):
     """A peer, as far as its books depend on it."""
 
     link: Link
-    outbox: Outbox | None
     past: Past
-
-    @property
-    def members(self) -> Collection[Member]: ...
 
 
 def own(peer: Account) -> Past:

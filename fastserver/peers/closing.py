@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol
 
 from fastserver.config.listener import Role
 from fastserver.errors import CloseReason
@@ -20,10 +20,12 @@ from fastserver.fanout.pause import Pause
 from fastserver.peers import notice, pending
 from fastserver.peers.pending import Owed
 from fastserver.peers.stages import TABLE, Do, Event, Stage
+from fastserver.peers.unread import Peer as Unreadable
 
 if TYPE_CHECKING:
+    import asyncio
+
     from fastserver.fanout.parts import Part
-    from fastserver.framing.framing import Framing
 
 CLOSE_TIMEOUT: Final = 1.0
 """Seconds a peer that is closed has to take what is pending and end its own stream."""
@@ -35,17 +37,14 @@ OURS: Final = (errno.ENOMEM, errno.ENOBUFS, errno.EFAULT)
 """Errors of a write that are not for the connection, which lives: what its peer has got may end anywhere."""
 
 
-class Connection(Owed, Protocol):
+class Connection(Owed, Unreadable, Protocol):
     """A peer, as far as its end depends on it."""
 
     stage: int
     reason: CloseReason | None
     ended: bool
-    deadline: Any
+    deadline: asyncio.TimerHandle | None
     role: Role
-
-    @property
-    def framing(self) -> Framing: ...
 
     @property
     def is_unix(self) -> bool: ...
@@ -55,8 +54,6 @@ class Connection(Owed, Protocol):
 
     def finish_stream(self) -> None:
         """Pass on what is left of its stream, which has ended."""
-
-    def resume_reading(self, cause: int) -> None: ...
 
     def offer(self, messages: int, size: int) -> None: ...
 
@@ -266,7 +263,7 @@ def _lose(peer: Connection, within: float) -> None:
         pending.drop_undelivered(peer, undelivered(peer))
         pending.drop_all(peer)
     finally:
-        peer.hub.unread.forget(cast(Any, peer))
+        peer.hub.unread.forget(peer)
         peer.hub.pacing.after_held(peer, lambda: peer.hub.disconnected(peer))
 
 

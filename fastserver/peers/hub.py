@@ -13,14 +13,11 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 from fastserver.fanout.member import Receiver
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from fastserver.clock import Clock
     from fastserver.config.config import Config
     from fastserver.fanout.behind import Behind
     from fastserver.fanout.channel import Channel
     from fastserver.fanout.channels import Channels
-    from fastserver.fanout.parts import Part
     from fastserver.fanout.tick import Tick
     from fastserver.framing.packer import Packer
     from fastserver.log.log import Log
@@ -114,8 +111,6 @@ class Hub(Generic[P]):
     disconnected: Callable[[P], None]
     """Is told that a peer's connection is gone."""
     pacing: Pacer[P]
-    take: Callable[[P], tuple[Sequence[Part], int] | None]
-    """Takes what a peer that is behind is to receive next, with the number of messages in it; None at the end."""
     check_memory: Callable[[], None]
     """Adds up what is held for all peers, and closes some if it is too much."""
     slow: Container[P]

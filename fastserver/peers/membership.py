@@ -6,15 +6,13 @@ Most peers are only in the channel of their listener, and have nothing but that 
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from fastserver.fanout.member import Group, Member, Source
+from fastserver.fanout.member import Group, Member, Receiver, Source
 from fastserver.fanout.view import View
 
 if TYPE_CHECKING:
-    from fastserver.framing.framing import Framing
     from fastserver.peers.hub import Hub
-    from fastserver.peers.link import Link
 
 FEW: Final = 4
 """Memberships up to which looking through them is quick, and a dict would be three times as large."""
@@ -67,11 +65,10 @@ class Memberships:
             self._members = tuple([one for one in members if one is not member])
 
 
-class Subscriber(Protocol):
+class Subscriber(Receiver, Protocol):
     """A peer, as far as its memberships depend on it."""
 
     hub: Hub[Any]
-    link: Link
     member: Member | None
     memberships: Memberships | None
 
@@ -79,15 +76,7 @@ class Subscriber(Protocol):
     def view(self) -> View:
         """The messages of its own channel."""
 
-    @property
-    def framing(self) -> Framing: ...
-
-    @property
-    def members(self) -> Collection[Member]: ...
-
     def offer(self, messages: int, size: int) -> None: ...
-
-    def skip(self, messages: int, size: int) -> None: ...
 
 
 def missing(peer: Subscriber) -> bool:
@@ -99,8 +88,7 @@ def missing(peer: Subscriber) -> bool:
 
 def join(peer: Subscriber, view: Source) -> None:
     """Make `peer` a member of `view`, in its framing, of whose channel it is none."""
-    receiver = cast(Any, peer)
-    member = view.join_missing(receiver) if missing(peer) else view.join(receiver, peer.link.transport)
+    member = view.join_missing(peer) if missing(peer) else view.join(peer, peer.link.transport)
     try:
         if peer in peer.hub.behind and not member.missing:
             view.fall_behind(member)
@@ -127,7 +115,7 @@ def miss(peer: Subscriber) -> None:
     """Drop, and count, everything for `peer` that is flushed from now on, until it is to `hear_again`."""
     for member in [member for member in peer.members if not member.missing]:
         leave(peer, member)
-        _enter(peer, member.view.join_missing(cast(Any, peer)))
+        _enter(peer, member.view.join_missing(peer))
 
 
 def hear_again(peer: Subscriber) -> None:
@@ -138,7 +126,6 @@ def hear_again(peer: Subscriber) -> None:
         leave(peer, member)
     for member in missed:
         join(peer, member.view)
-    peer.hub.behind.look_at(peer)
 
 
 def tell(peer: Subscriber, frame: bytes) -> None:

@@ -19,8 +19,6 @@ class Owed(Account, Protocol):
 
     def pending(self) -> Amount: ...
 
-    def drop(self, messages: int, size: int) -> None: ...
-
     def leave_all(self) -> None: ...
 
 
@@ -28,10 +26,9 @@ def take_all(peer: Owed) -> tuple[list[Part], int]:
     """Everything that the link of `peer` was not given, with the number of messages in it."""
     parts: list[Part] = []
     messages = 0
-    if peer in peer.hub.behind:
-        while (taken := peer.hub.take(peer)) is not None:
-            parts += taken[0]
-            messages += taken[1]
+    while peer.outbox is not None and (taken := peer.outbox.take()) is not None:
+        parts += taken[0]
+        messages += taken[1]
     return parts, messages
 
 
@@ -43,9 +40,9 @@ def offer_nothing(peer: Owed) -> None:
 
 def drop_unheld(peer: Owed) -> None:
     """Drop everything that the link of `peer` was not given."""
-    outbox, peer.outbox = peer.outbox, None
-    if outbox is not None:
-        peer.drop(*outbox.pending)
+    if peer.outbox is not None:
+        peer.drop(*peer.outbox.pending)
+        _end_outbox(peer)
 
 
 def drop_all(peer: Owed) -> None:
@@ -55,7 +52,7 @@ def drop_all(peer: Owed) -> None:
         peer.drop(*peer.pending())
     finally:
         peer.link.drop()
-        peer.outbox = None
+        _end_outbox(peer)
         peer.leave_all()
 
 
@@ -63,3 +60,9 @@ def drop_undelivered(peer: Owed, size: int) -> None:
     """Drop the last `size` bytes that the kernel took: the peer's system never acknowledged them."""
     if size:
         peer.drop(*books.undelivered(peer, peer.pending(), size))
+
+
+def _end_outbox(peer: Owed) -> None:
+    outbox, peer.outbox = peer.outbox, None
+    if outbox is not None:
+        outbox.clear()  # also where it is being taken from just now
