@@ -35,6 +35,8 @@ cdef int buffer_append(Buffer* held, const uint8_t* data, uint64_t size, uint64_
     """Adds `data[:size]`; `most` is the largest size that `held` can come to."""
     cdef uint64_t wanted = held.size + size
     cdef uint8_t* grown
+    if size == 0:
+        return 0
     if wanted > held.capacity:
         # Doubling keeps the copying linear; the first allocation is as small as the bytes are few.
         wanted = max(wanted, min(2 * held.capacity, most))

@@ -35,8 +35,21 @@ cdef extern from *:
     uint64_t plain_size(const uint8_t* data, uint64_t size) noexcept nogil
 
 
+cdef extern from *:
+    """
+    #include <float.h>
+    #define EXACT_DECIMALS (FLT_EVAL_METHOD == 0)  /* a division rounds once, as IEEE 754 has it */
+    static const double POWERS_OF_TEN[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                           1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+    """
+    bint exact_decimals "EXACT_DECIMALS"
+    const double* POWERS_OF_TEN
+
+
 cdef enum:
     TIMESTAMP = 0xFF  # ext type -1
+    NOT_SHORT = 2
+    MOST_AFTER = 6  # digits behind the point, to be tried
 
 
 cdef inline uint64_t big_endian(const uint8_t* data, uint64_t size) noexcept:
@@ -112,11 +125,61 @@ cdef int put_float(Output* out, double value) except -1:
             or (put(out, b"nan", 3) if isnan(value) else put(out, b"inf", 3) if value > 0 else put(out, b"-inf", 4))
             or put(out, b'"}', 2)
         )
+    status = put_decimal(out, value)
+    if status != NOT_SHORT:
+        return status
     text = PyOS_double_to_string(value, c"r", 0, Py_DTSF_ADD_DOT_0, NULL)
     try:
         return put(out, text, strlen(text))
     finally:
         PyMem_Free(text)
+
+
+cdef int put_decimal(Output* out, double value) except -1:
+    """Writes a float that is a decimal of few digits; NOT_SHORT if it is none.
+
+    Floats tell all decimals of up to 15 digits from each other, so that one that is found is the shortest there is.
+    """
+    cdef double size = -value if value < 0 else value
+    cdef double scaled
+    cdef uint64_t digits, after = 0
+    if not exact_decimals or not 1e-3 <= size < 1e15:
+        return NOT_SHORT
+    while True:
+        scaled = size * POWERS_OF_TEN[after]
+        digits = <uint64_t>(scaled + 0.5)
+        if scaled >= 1e15:
+            return NOT_SHORT
+        if <double>digits / POWERS_OF_TEN[after] == size:
+            break
+        after += 1
+        if after > MOST_AFTER:
+            return NOT_SHORT
+    return put_point(out, digits, after, value < 0)
+
+
+cdef int put_point(Output* out, uint64_t digits, uint64_t after, bint negative) except -1:
+    """Writes digits with a point before the last of them, so many, at least one."""
+    cdef uint8_t[24] text
+    cdef uint32_t at = 24, start
+    if after == 0:
+        at -= 1
+        text[at] = c"0"
+    start = at - after
+    while at > start:
+        at -= 1
+        text[at] = <uint8_t>(c"0" + digits % 10)
+        digits //= 10
+    at -= 1
+    text[at] = c"."
+    while digits or text[at] == c".":
+        at -= 1
+        text[at] = <uint8_t>(c"0" + digits % 10)
+        digits //= 10
+    if negative:
+        at -= 1
+        text[at] = c"-"
+    return put(out, text + at, 24 - at)
 
 
 cdef int put_text(Output* out, const uint8_t* data, uint64_t size) except -1:

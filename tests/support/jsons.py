@@ -24,6 +24,8 @@ SCALARS = st.one_of(
     st.integers(-(2**63), 2**64 - 1),
     st.integers(-3, 3),
     st.floats(),
+    st.builds(lambda digits, after: digits / 10**after, st.integers(-(10**16), 10**16), st.integers(0, 9)),
+    st.builds(lambda digits, after: digits / 10**after, st.integers(-(10**5), 10**5), st.integers(0, 8)),
     st.text(max_size=6),
     st.sampled_from(["1", "true", "null", "$bin", "$map", "$ext", "$float", "$timestamp"]),
     st.binary(max_size=5),
@@ -49,7 +51,13 @@ ALL_OBJECTS = st.one_of(
     ),
 )
 
-NUMBERS = st.sampled_from(
+NUMBERS = st.builds(
+    lambda whole, point, after, exponent: f"{whole}{point}{after}{exponent}",
+    st.one_of(st.integers(-(10**17), 10**17), st.integers(-9, 9)),
+    st.sampled_from(["", "."]),
+    st.one_of(st.integers(0, 10**17), st.integers(0, 99)).map(lambda digits: f"{digits:02}"),
+    st.sampled_from(["", "", "e5", "E-300", "e+"]),
+) | st.sampled_from(
     ["0", "-0", "5", "-1", "-128", "200", "1e5", "1E+400", "-1.5e-3", "1000000000", str(2**64 - 1), str(-(2**63)), "1e"]
 )
 STRINGS = st.sampled_from(
