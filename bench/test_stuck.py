@@ -23,6 +23,9 @@ from rivals import FASTSERVER
 
 PENDING = 4 << 20
 """Bytes that a peer may be behind."""
+SEND_BUFFER = "16KiB"
+"""Bytes that the server's kernel buffers for a peer. By itself it takes more and more of a stream of small messages, in
+seconds more than a peer may be behind: then the messages wait there, and nothing is stuck in the server."""
 SHAPES = {
     "64-byte-messages-one-a-tick": b"x" * 63 + b"\n",
     "64-KiB-a-tick": (b"x" * 1023 + b"\n") * 64,
@@ -82,7 +85,8 @@ def pending(server: Running) -> int:
 
 def measure(peers: int, chunk: bytes, limit: int) -> Memory:
     """The memory of a new server with that many stuck peers, each of which may be `limit` bytes behind."""
-    command = (sys.executable, "-m", "fastserver", "--max-pending", str(limit), "--slow-consumer", "drop-oldest")
+    options = ("--max-pending", str(limit), "--slow-consumer", "drop-oldest", "--send-buffer", SEND_BUFFER)
+    command = (sys.executable, "-m", "fastserver", *options)
     contestant = replace(FASTSERVER, command=lambda _, port: (*command, "--port", str(port)))
     with running(contestant) as server, stuck(server, peers):
         pass_through(server, chunk, 0)
