@@ -15,11 +15,30 @@ if typing.TYPE_CHECKING:
     from fastserver.client.blocking import BlockingClient
     from fastserver.client.client import Client
     from fastserver.fanout.channel import Channel as _Channel
-    from fastserver.framing import Message as _Message
 
     _P = TypeVar("_P", default=Peer)
-    Message = _Message[_P]
-    """A message as handlers get it, from a `Peer` where nothing else is said."""
+    _S = TypeVar("_S", default=Peer, covariant=True)
+
+    @typing.runtime_checkable
+    class Message(typing.Protocol[_S]):
+        """A message as handlers get it, from a `Peer` where nothing else is said. An alias with such a default would be
+        no class to type checkers, so that `isinstance` did not take it.
+        """
+
+        @property
+        def peer(self) -> _S: ...
+
+        @property
+        def frame(self) -> bytes: ...
+
+        @property
+        def payload(self) -> bytes: ...
+
+        @property
+        def value(self) -> typing.Any: ...
+
+        def broadcast(self) -> None: ...
+
     Channel = _Channel[_P]
     """A channel, whose peers are a `Peer` each where nothing else is said."""
 else:
