@@ -49,7 +49,7 @@ class Batch:
     cost: int
     senders: list[Member]
     order: int
-    several: list[tuple[int, int, int]]
+    several: list[tuple[int, int, int]] | None
 
     @property
     def runs(self) -> list[tuple[int, int, int]]:
@@ -79,7 +79,7 @@ class Batch:
         own = member.own
         if not own:
             return (self.blob,), self.messages
-        return cut(memoryview(self.blob), 0, own), self.messages - sum([count for _, _, count in own])
+        return cut(memoryview(self.blob), 0, own), self.messages - member.own_amount[0]
 
     def close(self) -> None:
         """Have the senders forget where their frames lay in this batch, which was flushed."""

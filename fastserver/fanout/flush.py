@@ -106,9 +106,8 @@ class Flush:
         try:
             for batch in batches:
                 for member in batch.ready:
-                    own = member.own
-                    size = sum([end - start for start, end, _ in own])
-                    member.peer.drop(batch.messages - sum([count for *_, count in own]), len(batch.blob) - size)
+                    messages, size = member.own_amount
+                    member.peer.drop(batch.messages - messages, len(batch.blob) - size)
         except BaseException as another:
             self._unraised.note(another)
 

@@ -151,6 +151,15 @@ class Member:
             return []
         return [(self.own_start, self.own_end, self.own_messages), *(self.own_more or ())]
 
+    @property
+    def own_amount(self) -> tuple[int, int]:
+        """Messages and bytes of its own frames in the batch that is flushed."""
+        messages = size = 0
+        for start, end, count in self.own:
+            messages += count
+            size += end - start
+        return messages, size
+
     def emptied(self) -> None:
         """Nothing more waits in its view. Its peer is still behind."""
         self.view.emptied(self)

@@ -28,7 +28,7 @@ class Share:
         self._at = 0
         self._own = member.own
         self._passed = 0  # of them
-        self.messages = batch.messages - sum([count for _, _, count in self._own])
+        self.messages = batch.messages - member.own_amount[0]
 
     @property
     def order(self) -> int | None:

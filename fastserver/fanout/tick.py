@@ -150,7 +150,10 @@ class Tick:
     @property
     def collected(self) -> int:
         """Bytes that were published since the last flush, or wait for the sequencer."""
-        return self._route.waiting + sum([view.size for view in self._dirty])
+        size = self._route.waiting
+        for view in self._dirty:
+            size += view.size
+        return size
 
     @property
     def unsequenced(self) -> int:

@@ -25,7 +25,8 @@ MAX_READ: Final = 256 * 1024
 
 
 FRAMES: Final = itemgetter(1)
-"""Of a piece. A list comprehension instead, compiled by Cython 3.3.1, frees frames twice where it finds no memory."""
+"""Of a piece. In no compiled module are lists made by comprehension: where Cython 3.3.1 finds no memory to append, the
+value is freed twice."""
 
 
 class View:
@@ -144,20 +145,23 @@ class View:
         pieces = self.pieces
         blob = pieces[0][1] if len(pieces) == 1 else b"".join(map(FRAMES, pieces))
         starts = self.runs
-        several: list[tuple[int, int, int]] = []
         senders: list[Member] = []
-        others: list[Member] = []
+        # Rare, and none of them is made for nothing.
+        several: list[tuple[int, int, int]] | None = [] if starts else None
+        others: list[Member] | None = None
         at = first = messages = number = run = largest = 0
         begins = 0 if starts else -1
         try:
             for sender, frames, count in pieces:
-                while number == begins:
+                while number == begins and several is not None:
                     several.append((starts[run][0], at, messages))
                     first = at
                     run += 1
                     begins = starts[run][1] if run < len(starts) else -1
                 size = len(frames)
                 if not size:
+                    if others is None:
+                        others = []
                     if sender is not None:
                         others.append(sender)
                     number += 1
@@ -234,7 +238,10 @@ class View:
 
     def _keep(self, batch: Batch) -> None:
         """Append `batch` to the backlog, if something of it is to wait."""
-        woken = [member for member in self.idle if not _all_its_own(batch, member)]
+        woken: list[Member] = []
+        for member in self.idle:
+            if not member.own_end or member.own_amount[1] < len(batch.blob):
+                woken.append(member)
         if woken or self.behind:
             if self.backlog is None:
                 self.backlog = Backlog()
@@ -250,7 +257,3 @@ class View:
                 member.peer.abort(CloseReason.MEMORY)
         finally:
             self.backlog = None
-
-
-def _all_its_own(batch: Batch, member: Member) -> bool:
-    return member.own_end > 0 and sum([end - start for start, end, _ in member.own]) == len(batch.blob)
