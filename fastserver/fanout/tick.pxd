@@ -30,7 +30,5 @@ cdef class Tick:
     cpdef run(self)
     @cython.locals(one=Stretch, frames=bytes)
     cdef _publish_stretch(self)
-    cdef _publish_apart(
-        self, _view.View view, _member.Member sender, bytes frames, long long messages, long long number
-    )
+    cdef _place(self, _view.View view, _member.Member sender, bytes frames, long long messages, long long number)
     cdef _schedule(self)

@@ -128,10 +128,7 @@ class Tick:
         """
         if self._stretch is not None:
             self._publish_stretch()
-        if self.sequencer is not None or view.others:
-            self._publish_apart(view, sender, frames, messages, number)
-        else:
-            self.collect(view, sender, frames, messages)
+        self._place(view, sender, frames, messages, number)
         if view.size >= self.most or self._pieces >= MAX_PIECES:
             self.run()
 
@@ -161,7 +158,7 @@ class Tick:
         return self._route.held
 
     def collect(self, view: View, sender: Member | None, frames: bytes, messages: int) -> None:
-        """Add a piece to `view` alone; `sender`, a member of it, is left out. Where it fails nothing was collected."""
+        """Add a piece to `view` alone; `sender`, a member of it, is left out."""
         if not self._scheduled:
             self._schedule()
         order = self._order
@@ -296,19 +293,20 @@ class Tick:
         frames = one.frames[one.start : one.end]
         self._stretch = None
         try:
-            if self.sequencer is not None or one.view.others:
-                self._publish_apart(one.view, one.sender, frames, one.messages, one.number)
-            else:
-                self.collect(one.view, one.sender, frames, one.messages)
+            self._place(one.view, one.sender, frames, one.messages, one.number)
         except BaseException:
             self._stretch = one
             raise
         if one.view.size >= self.most or self._pieces >= MAX_PIECES:
             self.run()
 
-    def _publish_apart(self, view: View, sender: Member | None, frames: bytes, messages: int, number: int) -> None:
-        senders = () if sender is None else (sender,)
-        self._route.publish(self, Piece(view, senders, frames, messages, number))
+    def _place(self, view: View, sender: Member | None, frames: bytes, messages: int, number: int) -> None:
+        """Collect a piece in `view`, or have it routed. Where it fails nothing was collected."""
+        if self.sequencer is None and not view.others:
+            self.collect(view, sender, frames, messages)
+        else:
+            senders = () if sender is None else (sender,)
+            self._route.publish(self, Piece(view, senders, frames, messages, number))
 
     def _schedule(self) -> None:
         self.began = self.time()
