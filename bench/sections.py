@@ -92,7 +92,7 @@ SECTIONS: Final = (
     Section(
         "modes",
         "The modes of fastserver",
-        "The same messages framed as lines and as msgpack, whose every byte is checked. The yardstick speaks lines.",
+        "The same messages in each framing. Every byte of MessagePack is checked. The yardstick speaks lines.",
         ("ns",),
         _shapes(
             cost,

@@ -35,7 +35,8 @@ MODES: Final = (
     YARDSTICK,
     *(
         _variant(mode, fastserver("--mode", mode), WIRES[mode], f"fastserver --mode {mode}")
-        for mode in ("msgpack", "msgpack-stream")
+        for mode in WIRES
+        if mode != LINES.name
     ),
 )
 """fastserver in each mode, and the yardstick."""

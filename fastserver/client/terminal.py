@@ -1,7 +1,7 @@
 """The terminal client: standard input to the server, what it sends to standard output.
 
-In lines mode a line is a message; in the msgpack modes it is the JSON text of one (see `jsonvalue`). Output
-to a pipe or file is verbatim in lines mode; a terminal shows control characters escaped, so that nothing
+A line is a message; in the msgpack modes it is the JSON text of one (see `jsonvalue`). To a pipe or file, output of the
+other modes is verbatim, as far as it fits into lines; a terminal shows control characters escaped, so that nothing
 received acts on it.
 """
 
@@ -154,7 +154,7 @@ class _Source:
 
     def __init__(self, client: Client, max_message: int) -> None:
         self._client = client
-        limit = max_message if client.framing is TEXT else JSON_GROWTH * max_message + CHUNK
+        limit = JSON_GROWTH * max_message + CHUNK if client.framing.typed else max_message
         self._splitter = TEXT.splitter(limit)
         self._lines = 0
         self.refused = 0  # lines that could not be sent
@@ -190,7 +190,7 @@ class _Source:
             self._lines += 1
             try:
                 text = line.payload.decode("utf-8", "surrogateescape")
-                if text.strip():
+                if text.strip() or not self._client.framing.typed:
                     await self._client.send(self._client.framing.parse(text))
             except ValueError as error:
                 self._refuse(str(error))
@@ -214,9 +214,11 @@ async def _receive(client: Client) -> bool:
 
 
 def _show(framing: Framing) -> Callable[[Message[Any]], bytes]:
-    if framing is TEXT and not sys.stdout.isatty():
+    if framing.typed or sys.stdout.isatty():
+        return lambda message: f"{framing.show(message.payload)}\n".encode()
+    if framing is TEXT:
         return lambda message: message.frame
-    return lambda message: f"{framing.show(message.payload)}\n".encode()
+    return lambda message: TEXT.frame(TEXT.escape(message.payload))
 
 
 async def _chunks() -> AsyncIterator[bytes]:

@@ -10,7 +10,7 @@ from fastserver.framing import Splitter
 
 
 class WireForm:
-    """A framing by its `mode`, for payloads of at most `max_message` bytes, as a number or as text such as "64KiB".
+    """A framing by its word, `mode`, for payloads of at most `max_message` bytes: a number, or text such as "64KiB".
 
     `default` turns values that the framing cannot pack into ones it can; `invalid_text` decides about a msgpack message
     with a str that is not UTF-8 (see `fastserver.framing.framing.MakeSplitter`). Raises `ConfigError`.
@@ -27,8 +27,8 @@ class WireForm:
         self._framer = self.splitter()
 
     def splitter(self) -> Splitter:
-        """A new splitter, for one connection."""
-        return self.framing.splitter(self.max_message, self._invalid_text)
+        """A new splitter, for what the server sends on one connection."""
+        return self.framing.written(self.max_message, self._invalid_text)
 
     def frame(self, value: Any) -> bytes:
         """The frame of `value`. Raises TypeError or ValueError if that cannot be a message."""

@@ -23,7 +23,7 @@ from fastserver.load.plan import Plan
 from fastserver.load.record import COLUMNS, to_csv, to_json
 from fastserver.load.run import LoadError, Progress, run
 from fastserver.load.table import table
-from fastserver.load.wire import FramingWire
+from fastserver.load.wire import framing_wire
 from fastserver.log.complaint import complain
 
 INTERRUPTED: Final = 130  # as the shell says of a program that Ctrl-C ended
@@ -98,8 +98,7 @@ def _plan(given: dict[str, Any]) -> Plan:
                 raise ConfigError(f"--{name}: {given[name]} is not allowed with --all-to-all")
     host, port = given.pop("host", DEFAULT_HOST), given.pop("port", DEFAULT_PORT)
     path = given.pop("unix", None)
-    mode = given.pop("mode", DEFAULT_MODE)
-    wire = FramingWire(mode, mode=mode)
+    wire = framing_wire(given.pop("mode", DEFAULT_MODE))
     return Plan(Address(host, port) if path is None else Address(path=path), wire, **given)
 
 

@@ -13,7 +13,7 @@ from fastserver.config.setting import Setting
 from fastserver.errors import ConfigError
 from fastserver.framing.registry import DEFAULT_MODE
 from fastserver.load.mix import Mix, writes
-from fastserver.load.stamp import STAMPS
+from fastserver.load.stamp import STAMPS, stamp
 from fastserver.load.wire import WIRES, Wire
 
 
@@ -124,6 +124,11 @@ class Plan:
         if self.echo:
             object.__setattr__(self, "wire", replace(self.wire, echo=True))
         mix = self.mix
+        for size in dict.fromkeys(mix.cycle):
+            try:
+                self.wire.publish(self.wire.payload(size, stamp(0)))
+            except ValueError as error:
+                raise ConfigError(f"--size: {size} is not allowed with {self.wire.name}: {error}") from None
         try:
             writes(self.wire, mix, self.batch)
         except ValueError as error:

@@ -1,25 +1,28 @@
 """The wire: the protocol that a server speaks, as far as the load has to know it, without sockets.
 
 A server of another kind needs a subclass of `Wire`, at the top level of a module that can be imported, since the
-processes of the load get it pickled. The wires of our own server are `WIRES`, one for each of its framings.
+processes of the load get it pickled. The wires of our own server are `framing_wire` and `WIRES`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from fastserver.config.listener import Role
 from fastserver.config.setting import GIB
-from fastserver.framing import FRAMINGS
+from fastserver.framing import FRAMINGS, registry
 from fastserver.framing.bytescodec import BYTES
-from fastserver.framing.registry import DEFAULT_MODE, framing
+from fastserver.framing.registry import DEFAULT_MODE
 
-__all__ = ["SMALLEST", "WIRES", "Cut", "FramingWire", "Role", "Wire"]
+__all__ = ["SMALLEST", "WIRES", "Cut", "FramingWire", "Role", "Wire", "framing_wire"]
 
 SMALLEST: Final = 8
 """Bytes of the smallest payload: a stamp, and a msgpack header."""
+
+framing = cache(registry.framing)  # since wires, which are sent to other processes, have its word alone
 
 Cut = Callable[[bytes], list[bytes]]
 """Takes the next bytes of one stream, gives the payloads they complete."""
@@ -73,7 +76,7 @@ class Wire:
 
 @dataclass(frozen=True)
 class FramingWire(Wire):
-    """The wire of a server that speaks one of our framings, which is `mode`."""
+    """The wire of a server that speaks one of our framings, by its word: `mode`."""
 
     name: str = DEFAULT_MODE
     mode: str = DEFAULT_MODE
@@ -89,5 +92,11 @@ class FramingWire(Wire):
         return lambda data: [message.payload for message in splitter.messages(splitter.feed(data), None)]
 
 
-WIRES: Final[dict[str, Wire]] = {mode: FramingWire(mode, mode=mode) for mode in FRAMINGS}
+def framing_wire(mode: str) -> FramingWire:
+    """The wire of a server of ours that speaks `mode`, such as `lines?eol=crlf`. Raises ValueError if there is none."""
+    name = framing(mode).name
+    return FramingWire(name, mode=name)
+
+
+WIRES: Final[dict[str, Wire]] = {mode: framing_wire(mode) for mode in FRAMINGS}
 """The wires of our own server, by the names of its framings."""

@@ -61,6 +61,8 @@ def _take_part(plan: Plan, index: int, target: Target, board: Board, control: Co
             control.send(_run(plan, board, links, control.fileno(), order, *when))
     except LoadError as error:
         control.send(error)
+    except ValueError as error:  # a stamp that the framing cannot hold, such as its delimiter
+        control.send(LoadError(f"a message cannot be sent in {plan.wire.name}: {error}"))
     finally:
         for link in links:
             link.close()

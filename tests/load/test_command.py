@@ -26,7 +26,7 @@ def bench(folder: Path, *options: str, **variables: str) -> Ended:
     return attempt("bench", *options, folder=folder, **variables)
 
 
-@pytest.mark.parametrize("mode", ["lines", "msgpack", "msgpack-stream"])
+@pytest.mark.parametrize("mode", ["lines", "lines?eol=crlf", "msgpack"])
 def test_table(serve: Serve, tmp_path: Path, mode: str) -> None:
     server = serve("--mode", mode)
     ended = bench(tmp_path, "--port", str(server.port), "--mode", mode, *SHORT)

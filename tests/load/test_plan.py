@@ -11,6 +11,15 @@ from fastserver.load.plan import Plan
 from fastserver.load.wire import FramingWire
 
 
+class Narrow(FramingWire):
+    """A wire of short messages."""
+
+    def publish(self, payload: bytes) -> bytes:
+        if len(payload) > 255:
+            raise ValueError(f"{len(payload)} bytes are too many")
+        return super().publish(payload)
+
+
 @pytest.mark.parametrize(
     ("options", "option", "text"),
     [
@@ -23,6 +32,11 @@ from fastserver.load.wire import FramingWire
         ({"size": "64:0"}, "--size", "allowed is shares of 1 to 1000, as in 64:90,1024:10"),
         ({"size": "64:999,65:2"}, "--size", "allowed are shares of 1000 together"),
         ({"size": "1MiB", "batch": 1000}, "--batch", "come to more than 256 MiB"),
+        (
+            {"size": "64:9,300:1", "wire": Narrow("narrow")},
+            "--size",
+            "300 is not allowed with narrow: 300 bytes",
+        ),
         ({"lockstep": True, "rate": 1.0, "processes": 1}, "--rate", "is not allowed with --lockstep"),
         ({"lockstep": True, "processes": 2}, "--processes", "is not allowed with --lockstep"),
         ({"rate": 1e9, "check": 60.0}, "--check", "too many messages"),

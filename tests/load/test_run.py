@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import Serve
 from support.load_servers import SIZE, GreetedServer, GreetedWire, Relay, measure, number
+from support.samples import SAMPLES
 from support.small_server import Reader, Writer, small_server
 
 from fastserver.client.address import Address
@@ -17,7 +18,7 @@ from fastserver.load.errors import LoadError
 from fastserver.load.plan import Plan
 from fastserver.load.result import Check, Result
 from fastserver.load.run import Progress, run
-from fastserver.load.wire import WIRES
+from fastserver.load.wire import framing_wire
 
 SHORT = {"duration": 0.2, "check": 0.2, "patience": 0.3}
 
@@ -37,24 +38,25 @@ def check_clean(result: Result) -> None:
     assert result.check.latency is not None
 
 
-SEVERAL = {"subscribers": 5, "publishers": 3, "size": "8:2,300:1"}
+SEVERAL = {"subscribers": 5, "publishers": 3, "size": "9:2,200:1"}
 
 
 @pytest.mark.parametrize(
     ("mode", "options"),
     [
-        *((mode, SEVERAL) for mode in WIRES),  # how messages come and go does not depend on what they are
+        *((mode, SEVERAL) for mode in SAMPLES),  # how messages come and go does not depend on what they are
         ("lines", {"subscribers": 1, "batch": 7}),
         ("msgpack", {"all_to_all": 6, "processes": 2}),
         ("lines", {"all_to_all": 4, "lockstep": True, "processes": 1}),
         ("msgpack-stream", {"subscribers": 3, "rate": 400.0, "processes": 2}),
     ],
-    ids=[*WIRES, "one", "all-to-all", "lockstep", "rate"],
+    ids=[*SAMPLES, "one", "all-to-all", "lockstep", "rate"],
 )
 def test_our_server(serve: Serve, mode: str, options: dict[str, object]) -> None:
     """Every message reaches everyone, in every framing."""
     server = serve("--mode", mode)
-    result = run(Plan(Address("127.0.0.1", server.port), WIRES[mode], **{**SHORT, **options}))  # type: ignore[arg-type]
+    wire = framing_wire(mode)
+    result = run(Plan(Address("127.0.0.1", server.port), wire, **{**SHORT, **options}))  # type: ignore[arg-type]
     check_clean(result)
 
 
