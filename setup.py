@@ -30,6 +30,7 @@ else:
                 ("fanout.member", "fastserver/fanout/member.py"),
                 ("fanout.batch", "fastserver/fanout/batch.py"),
                 ("fanout.view", "fastserver/fanout/view.py"),
+                ("fanout.limit", "fastserver/fanout/limit.py"),
                 ("fanout.stretch", "fastserver/fanout/stretch.py"),
                 ("fanout.tick", "fastserver/fanout/tick.py"),
                 ("peers.link", "fastserver/peers/link.py"),

@@ -73,7 +73,7 @@ class Assembly:
                 config.max_pending,
                 unraised,
             ),
-            behind=behind.peers,
+            behind=behind,
         )
         flush.skips = "skip" in (config.invalid_text, config.oversize) or any(one.skips for one in config.framings)
         self.failures = Failures(keep=config.handler_errors == "keep", log=log, end=self._begin_stop)

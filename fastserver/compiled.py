@@ -17,6 +17,7 @@ MODULES: Final = (
     "fanout/member",
     "fanout/batch",
     "fanout/view",
+    "fanout/limit",
     "fanout/stretch",
     "fanout/tick",
     "fanout/_sending",

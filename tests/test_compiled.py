@@ -17,6 +17,7 @@ KINDS = (
     "fanout.batch.Batch",
     "fanout.member.Member",
     "fanout.view.View",
+    "fanout.limit.Limit",
     "fanout.stretch.Stretch",
     "fanout.tick.Tick",
     "peers.link.Link",

@@ -19,7 +19,6 @@ from fastserver.fanout.outbox import Outbox
 from fastserver.fanout.way import condemn
 
 if TYPE_CHECKING:
-    from fastserver.fanout.batch import Batch
     from fastserver.fanout.governors import Memory, Pacing, Policy
     from fastserver.fanout.parts import Part
     from fastserver.fanout.unraised import Unraised
@@ -39,8 +38,6 @@ class Behind(Generic[P]):
         self.peers: set[P] = set()
         """The peers; the same set always."""
         self._unraised = unraised
-        self._flushed = 0  # bytes, while some peer is behind
-        self._check_at = 0  # no peer can be over the limit before `_flushed` passes it
 
     def govern(self, *, policy: Policy[P], memory: Memory, pacing: Pacing[P]) -> None:
         """Have `policy` deal with peers that are over their limit, `memory` limit what is held for all, and `pacing`
@@ -73,9 +70,8 @@ class Behind(Generic[P]):
                 member.view.fall_behind(member)
         self._pacing.watch(peer)
         if len(self.peers) == 1:
-            self.limit.largest = 0
-            self._check_at = self._flushed + self.limit.bytes
-        self._look_at(peer, peer.pending_bytes)
+            self.limit.begin()
+        self.limit.look_at(peer)
 
     def refill(self, peer: P) -> None:
         """`peer`'s link is empty again: give it what it has not had, until it stalls or has caught up."""
@@ -93,14 +89,19 @@ class Behind(Generic[P]):
         self.peers.discard(peer)
         self._pacing.forget(peer)
 
-    def flushed(self, batches: Sequence[Batch]) -> None:
-        """`batches` were flushed; look at those that may be too far behind by now."""
-        size = sum([len(batch.blob) + batch.cost for batch in batches])
-        self.limit.largest = max([self.limit.largest, *[batch.largest for batch in batches]])
-        self._flushed += size
-        self._memory.flushed(size)
-        if self._flushed > self._check_at:
-            self._check()
+    def check(self) -> None:
+        """Look at all, of which some may be over the limit by now."""
+        self.limit.begin_check()
+        for peer in list(self.peers):
+            try:
+                self._check_peer(peer)
+            except BaseException as error:
+                self._unraised.note(error)
+                peer.abort(CloseReason.INTERNAL_ERROR)
+
+    def check_memory(self) -> None:
+        """Look at what is held for all, which may be too much by now."""
+        self._memory.check()
 
     def _refill(self, peer: P) -> None:
         while peer.outbox is not None and (taken := peer.outbox.take()) is not None:
@@ -111,7 +112,7 @@ class Behind(Generic[P]):
             if peer.link.stuck:
                 self._pacing.watch(peer)
                 if peer.outbox is not None and peer.outbox.episode is not None:  # it may be offered more than before
-                    self._look_at(peer, peer.pending_bytes)
+                    self.limit.look_at(peer)
                 return
         peer.link.drop()
         self.forget(peer)
@@ -120,25 +121,10 @@ class Behind(Generic[P]):
             member.view.catch_up(member, peer.link.transport)
         self._policy.caught_up(peer)
 
-    def _look_at(self, peer: P, pending: int) -> None:
-        """Look at `peer`, for which so many bytes are pending, before it can be over its limit."""
-        self._check_at = min(self._check_at, self._flushed - self.limit.beyond(peer, pending))
-
-    def _check(self) -> None:
-        self._check_at = self._flushed + self.limit.bytes
-        for peer in list(self.peers):
-            try:
-                self._check_peer(peer)
-            except BaseException as error:
-                self._unraised.note(error)
-                peer.abort(CloseReason.INTERNAL_ERROR)
-
     def _check_peer(self, peer: P) -> None:
-        pending = peer.pending_bytes
-        if self.limit.beyond(peer, pending) > 0:
+        if self.limit.beyond(peer) > 0:
             self._policy.meet(peer)
-            pending = peer.pending_bytes
         if peer.outbox is not None:
             peer.outbox.shed(self.limit.bytes)
-        if peer in self.peers and self.limit.beyond(peer, pending) <= 0:
-            self._look_at(peer, pending)
+        if peer in self.peers and self.limit.beyond(peer) <= 0:
+            self.limit.look_at(peer)

@@ -17,7 +17,7 @@ Rules:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from fastserver.errors import CloseReason
 from fastserver.fanout.merge import merged
@@ -25,6 +25,7 @@ from fastserver.fanout.way import condemn
 
 if TYPE_CHECKING:
     from fastserver.fanout.batch import Batch
+    from fastserver.fanout.delivery import Stalled
     from fastserver.fanout.member import Member, Receiver, Source
     from fastserver.fanout.parts import Part
     from fastserver.fanout.unraised import Unraised
@@ -32,20 +33,10 @@ if TYPE_CHECKING:
     from fastserver.framing.framing import Framing
 
 
-class Late(Protocol):
-    """The peers that are behind, as far as a flush depends on them."""
-
-    def __contains__(self, peer: object, /) -> bool: ...
-
-    def add(self, peer: Receiver, parts: Sequence[Part], messages: int, largest: int, /) -> None: ...
-
-    def flushed(self, batches: Sequence[Batch], /) -> None: ...
-
-
 class Flush:
     """Writes batches of several views, and deals with what goes wrong with any. Peers that stall are for `behind`."""
 
-    def __init__(self, behind: Late, unraised: Unraised) -> None:
+    def __init__(self, behind: Stalled, unraised: Unraised) -> None:
         self._behind = behind
         self._unraised = unraised
         self._stalled: list[Receiver] = []
@@ -180,10 +171,6 @@ class Flush:
         finally:
             self._stalled.clear()
             self._broken.clear()
-
-    def flushed(self, batches: Sequence[Batch]) -> None:
-        """Look at the peers that are behind, now that so much more was flushed."""
-        self._behind.flushed(batches)
 
     def _stall(self, peer: Receiver, flushed: dict[Source, Batch]) -> None:
         hears = _hears(peer, flushed)

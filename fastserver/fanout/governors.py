@@ -40,5 +40,5 @@ class Brake(Protocol[P_contra]):
 class Memory(Protocol):
     """Limits what is held for all peers."""
 
-    def flushed(self, size: int, /) -> object:
-        """Know that so many bytes were flushed, which peers that are behind may wait for."""
+    def check(self) -> object:
+        """Add up what is held, and have less held if it is too much."""

@@ -14,11 +14,11 @@ from fastserver.fanout.sequencer import Piece
 from fastserver.fanout.stretch import Stretch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence, Set
+    from collections.abc import Callable, Sequence
 
-    from fastserver.fanout.delivery import Delivery
+    from fastserver.fanout.delivery import Delivery, Stalled
     from fastserver.fanout.governors import Brake
-    from fastserver.fanout.member import Member, Receiver
+    from fastserver.fanout.member import Member
     from fastserver.fanout.route import Route, Sender
     from fastserver.fanout.sequencer import Sequencer
     from fastserver.fanout.view import View
@@ -51,12 +51,14 @@ class Tick:
         "_end",
         "_interval",
         "_last",
+        "_limit",
         "_order",
         "_pieces",
         "_resting",
         "_route",
         "_scheduled",
         "_speaker",
+        "_stalled",
         "_stretch",
         "began",
         "behind",
@@ -75,7 +77,7 @@ class Tick:
     )
 
     def __init__(
-        self, interval: float | None, max_pending: int, *, delivery: Delivery, route: Route, behind: Set[Receiver]
+        self, interval: float | None, max_pending: int, *, delivery: Delivery, route: Route, behind: Stalled
     ) -> None:
         self.attach(Clock())  # one that has no loop
         self.relaying = False
@@ -86,7 +88,7 @@ class Tick:
         """Whether the log shows what is relayed."""
         self.skips = False
         """Whether splitters may leave out messages."""
-        self.behind = behind
+        self.behind = behind.peers
         """Peers that have not taken all they were offered."""
         self.room = float("inf")
         """Bytes that can be received and flushed before what is held for peers is to be added up."""
@@ -104,6 +106,8 @@ class Tick:
         self._interval = interval
         self._delivery = delivery
         self._route = route
+        self._stalled = behind
+        self._limit = behind.limit
         self._end = self.end  # made once
         self._scheduled = False
         self._dirty: list[View] = []  # some of them perhaps twice or with nothing collected
@@ -261,10 +265,18 @@ class Tick:
             delivery.not_written(batches, error)
         if remainder:
             delivery.settle(batches)
+        size = largest = 0
         for batch in batches:
+            size += len(batch.blob) + batch.cost
+            if batch.largest > largest:
+                largest = batch.largest
             batch.close()
         if self.behind:
-            delivery.flushed(batches)
+            self.room -= size
+            if self.room < 0:
+                self._stalled.check_memory()
+            if self._limit.flushed(size, largest):
+                self._stalled.check()
 
     def end(self) -> None:
         """The tick is over: write what was collected, and read on where that was waited for."""

@@ -91,12 +91,6 @@ class Memory:
         usage.total += self._flush.unsequenced
         return usage
 
-    def flushed(self, size: int) -> None:
-        """Know that so many bytes were flushed, which peers that are behind may wait for."""
-        self._flush.room -= size
-        if self._flush.room < 0:
-            self.check()
-
     def check(self) -> None:
         """Add up what is held, and close peers until it is little enough."""
         if self.limit is None:
