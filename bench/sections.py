@@ -109,7 +109,7 @@ SECTIONS: Final = (
     ),
     Section(
         "interval",
-        "What --flush-interval brings, and costs",
+        "Gain and cost of --flush-interval",
         "Small messages that come faster than each could be written to everyone alone. Latency of fan-out until the "
         "kernel had the message for the receiver; of 20 to each other until a program had it, from when it was due.",
         ("ns", "p50 µs", "p99 µs"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Serve
-from support.load_servers import SIZE, GreetedServer, GreetedWire, Relay, measure, number
+from support.load_servers import SIZE, ChoosyWire, GreetedServer, GreetedWire, Relay, measure, number
 from support.samples import SAMPLES
 from support.small_server import Reader, Writer, small_server
 
@@ -263,6 +263,19 @@ def test_a_server_that_stops_reading() -> None:
     result = asyncio.run(main())
     assert result.throughput is not None
     assert result.throughput.deliveries == 0
+
+
+def test_a_message_that_the_wire_cannot_send() -> None:
+    """The check ends, and says why; the throughput stays."""
+
+    def plan(address: str) -> Plan:
+        return Plan(Address.parse(address), ChoosyWire(), subscribers=1, rate=100.0, **SHORT)  # type: ignore[arg-type]
+
+    result = asyncio.run(measure(Relay(), plan))
+    assert result.throughput is not None
+    assert result.throughput.lost == 0
+    assert result.check is None
+    assert result.problem.endswith("a message cannot be sent in lines: seven is not allowed")
 
 
 # --- before it begins

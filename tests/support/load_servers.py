@@ -12,7 +12,7 @@ from support.small_server import Reader, Writer, small_server
 from fastserver.load.plan import Plan
 from fastserver.load.result import Result
 from fastserver.load.run import run
-from fastserver.load.stamp import LENGTH
+from fastserver.load.stamp import LENGTH, stamp
 from fastserver.load.wire import Cut, FramingWire, Role
 
 SIZE = 64
@@ -86,6 +86,16 @@ class GreetedWire(FramingWire):
     def cut(self) -> Cut:
         lines = super().cut()
         return lambda data: [line.split(b" ", 2)[2] for line in lines(data)]
+
+
+@dataclass(frozen=True)
+class ChoosyWire(FramingWire):
+    """A wire that cannot send the stamp of message 7."""
+
+    def publish(self, payload: bytes) -> bytes:
+        if payload.endswith(stamp(7)):
+            raise ValueError("seven is not allowed")
+        return super().publish(payload)
 
 
 class GreetedServer:
