@@ -6,7 +6,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Protocol, cast
 from weakref import ref
 
-from fastserver.fanout.member import Member
+from fastserver.fanout.member import Member, Receiver
 from fastserver.fanout.view import View
 
 if TYPE_CHECKING:
@@ -70,11 +70,11 @@ class Circle(Protocol):
         """Calls a function in the server's loop, from another thread."""
 
     @property
-    def listening(self) -> Container[Any]:
+    def listening(self) -> Container[object]:
         """The peers that are no connections, but listen in this process."""
 
     @property
-    def listen(self) -> Callable[[Any], Listening]:
+    def listen(self) -> Callable[[Channel[Any]], Listening]:
         """Listens to a channel within this process. Raises RuntimeError unless the server runs."""
 
 
@@ -162,7 +162,7 @@ class Channel(Generic[P]):
         if self._own_circle is not circle:
             raise ValueError(f"channel {self.name!r} is one of another server")
 
-    def _broadcast(self, frame: bytes, excluded: tuple[Any, ...]) -> None:
+    def _broadcast(self, frame: bytes, excluded: tuple[Receiver, ...]) -> None:
         circle = self._own_circle
         view = self.view(circle.packer.framing)
         if view.others and not view.members:
@@ -175,7 +175,7 @@ class Channel(Generic[P]):
         else:
             circle.flush.publish_past(view, members, frame)
 
-    def _excluded(self, exclude: Any) -> tuple[Any, ...]:
+    def _excluded(self, exclude: Any) -> tuple[Receiver, ...]:
         """`exclude`, checked."""
         if exclude is None:
             return ()
@@ -190,7 +190,7 @@ class Channel(Generic[P]):
                 raise TypeError(f"exclude is a peer, or several, not {type(peer).__name__}")
             if peer.hub is not self._own_circle:
                 raise ValueError(f"exclude: {peer!r} is connected to another server than that of the channel")
-        checked: tuple[Any, ...] = peers
+        checked: tuple[Receiver, ...] = peers
         return checked
 
     @property
