@@ -10,6 +10,7 @@ import runpy
 import sys
 
 from fastserver.figures import Figures
+from fastserver.log.log import Log
 from fastserver.peers.peer import Peer
 from fastserver.peers.peermap import PeerMap
 
@@ -18,9 +19,9 @@ made: list[PeerMap] = []
 
 with open(sys.argv[1], "w", encoding="ascii") as books:
 
-    def begin_books(self: PeerMap) -> None:
+    def begin_books(self: PeerMap, log: Log) -> None:
         made.append(self)
-        begin(self)
+        begin(self, log)
 
     def write_down(self: PeerMap, peer: Peer) -> Figures:
         figures = remove(self, peer)
