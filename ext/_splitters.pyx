@@ -20,7 +20,7 @@ import msgpack
 
 from fastserver.errors import FrameError
 from fastserver.framing import refusals
-from fastserver.framing.arguments import invalid, limit, octets, skips
+from fastserver.framing.arguments import invalid, limit, octets, skips, stretch
 from fastserver.framing.maps import SMALL
 from fastserver.framing.msgpackcodec import MSGPACK
 from fastserver.framing.scan import HEADS, NANOSECONDS
@@ -47,3 +47,7 @@ include "jsontags.pyx"
 include "jsonstrings.pyx"
 include "jsonvalue.pyx"
 include "translation.pyx"
+include "headed.pyx"
+include "counted.pyx"
+include "prefixed.pyx"
+include "syslog.pyx"

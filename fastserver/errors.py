@@ -31,20 +31,31 @@ class FrameError(FastserverError, ValueError):
 
     `saw` says what was found, `offset` where (bytes since the stream began, counted from 0), `limit`
     the limit it broke (bytes, containers, …) or None where there is none. `frames` and `count` are what
-    `feed` had completed before it: complete frames, in wire form, and how many.
+    `feed` had completed before it: complete frames, in wire form, and how many. `hint` says what would
+    take such bytes, if that can be told.
     """
 
-    def __init__(self, saw: str, offset: int, limit: int | None = None, frames: bytes = b"", count: int = 0) -> None:
+    def __init__(
+        self,
+        saw: str,
+        offset: int,
+        limit: int | None = None,
+        frames: bytes = b"",
+        count: int = 0,
+        hint: str = "",
+    ) -> None:
         super().__init__(saw, offset, limit, frames, count)
         self.saw = saw
         self.offset = offset
         self.limit = limit
         self.frames = frames
         self.count = count
+        self.hint = hint
 
     def __str__(self) -> str:
         limit = "" if self.limit is None else f" (limit {self.limit})"
-        return f"{self.saw} at offset {self.offset}{limit}"
+        hint = f": {self.hint}" if self.hint else ""
+        return f"{self.saw} at offset {self.offset}{limit}{hint}"
 
 
 class CloseReason(str, Enum):

@@ -89,13 +89,9 @@ class Splits:
     """A stream that comes in pieces, cut anywhere: what a splitter gives is right, or it is dead."""
 
     def __init__(self, framing: str) -> None:
-        self.splitter = FRAMINGS[framing].splitter(100_000)
-        head = b"" if framing == "lines" else b"\xdb"
-        frames = []
-        for size in (3, 40_000, 0, 300, 70_000, 5):
-            payload = head + (size.to_bytes(4, "big") if head else b"") + b"x" * size
-            frames.append(len(payload).to_bytes(4, "big") * (framing == "msgpack") + payload + b"\n" * (not head))
-        self.stream = b"".join(frames)
+        spoken = FRAMINGS[framing]
+        self.splitter = spoken.splitter(100_000)
+        self.stream = b"".join(spoken.frame(spoken.codec.sized(size)) for size in (9, 40_000, 3, 300, 70_000, 5))
         cuts = [0, 2, 9, 5000, 20_000, 40_020, 40_030, 40_100, 60_000, 90_000, 110_300, len(self.stream)]
         self.pieces = [self.stream[start:end] for start, end in pairwise(cuts)]
         self.given: list[Any] = [None] * len(self.pieces)

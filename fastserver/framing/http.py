@@ -13,7 +13,12 @@ LINE: Final = re.compile(rb"(?:[^\n]* HTTP/1\.[01]|PRI \* HTTP/2\.0)\r?\n")
 (RFC 9113, section 3.4).
 """
 
-BYTES: Final = re.compile(rb"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|CONNECT|TRACE|PRI) [/*h]")
-"""How that line begins, where each of its bytes is a number for itself, as in msgpack-stream. Browsers send them
-together, but more than the beginning may not be there.
+_BEGINNING: Final = rb"(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS|CONNECT|TRACE|PRI) [/*h]"
+
+BYTES: Final = re.compile(_BEGINNING)
+"""How that line begins, where its bytes are numbers or lengths. Browsers send them together, but more than the
+beginning may not be there.
 """
+
+COUNTED: Final = re.compile(rb"[0-9]+ " + _BEGINNING)
+"""The beginning of that line, where lines become octet-counted messages."""

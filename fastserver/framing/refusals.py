@@ -10,6 +10,15 @@ NOT_UTF8 = "text that is not UTF-8"
 NANOSECONDS = "timestamp of too many nanoseconds"
 SHORT = "object shorter than its message"
 EMPTY = "message of 0 bytes"
+NO_LENGTH = "no length"
+LEADING_ZERO = "length that begins with 0"
+NO_SPACE = "length that no space follows"
+NO_COLON = "length that no colon follows"
+NO_COMMA = "message that no comma follows"
+WIDE = "length of more than 32 bits"
+
+SYSLOG = "--mode syslog takes messages without a length, too"
+"""A hint."""
 
 NAMES = ("number", "str", "bin", "ext", "array", "map", "message")
 UNITS = ("bytes", "bytes", "bytes", "bytes", "elements", "pairs", "bytes")
@@ -33,3 +42,13 @@ def past(kind: int, low: int, high: int, exact: bool) -> str:
 def timestamp(length: int) -> str:
     """Names a timestamp of a length (bytes) that no timestamp has."""
     return f"timestamp of {length} bytes"
+
+
+def digits(most: int) -> str:
+    """Names a length in more digits than it can have."""
+    return f"length of more than {most} digits"
+
+
+def own(length: int, size: int) -> str:
+    """Names a length that is less than its own `size`, which it counts."""
+    return f"length of {length} that counts its own {size} bytes"

@@ -15,23 +15,35 @@ from fastserver.framing.framing import Framing
 from fastserver.framing.grammar import Grammar, Parameter, split_query
 from fastserver.framing.lines import escape
 from fastserver.framing.msgpackcodec import MSGPACK, MSGPACK_OF_JSON, MsgpackCodec
+from fastserver.framing.octetcodec import OCTET
+from fastserver.framing.syslogcodec import SYSLOG
 
 if not TYPE_CHECKING and COMPILED:
     from fastserver.framing._splitters import (
+        LengthSplitter,
         LinesSplitter,
         Message,
         Messages,
         MsgpackSplitter,
         MsgpackStreamSplitter,
+        NetstringSplitter,
+        OctetSplitter,
+        SyslogSplitter,
+        VarintSplitter,
         translate,
     )
 else:
+    from fastserver.framing.length import LengthSplitter
     from fastserver.framing.lines import LinesSplitter
     from fastserver.framing.message import Message
     from fastserver.framing.messages import Messages
     from fastserver.framing.msgpack import MsgpackSplitter
     from fastserver.framing.msgpack_stream import MsgpackStreamSplitter
+    from fastserver.framing.netstring import NetstringSplitter
+    from fastserver.framing.octet import OctetSplitter
+    from fastserver.framing.syslog import SyslogSplitter
     from fastserver.framing.translation import translate
+    from fastserver.framing.varint import VarintSplitter
 
 __all__ = [
     "DEFAULT_MODE",
@@ -46,7 +58,7 @@ __all__ = [
     "translate",
 ]
 
-Name = Literal["lines", "msgpack", "msgpack-stream"]
+Name = Literal["lines", "msgpack", "msgpack-stream", "octet", "syslog", "length", "varint", "netstring"]
 """The names of the framings, for type checkers, which cannot read them out of `GRAMMARS`."""
 
 Mode = Name | str
@@ -68,6 +80,27 @@ def _msgpack_stream(word: str, json: MsgpackCodec) -> Framing:
     return Framing(word, MsgpackStreamSplitter, json, http.BYTES)
 
 
+def _octet(word: str) -> Framing:
+    return Framing(word, OctetSplitter, OCTET)
+
+
+def _syslog(word: str) -> Framing:
+    return Framing(word, SyslogSplitter, SYSLOG, http.COUNTED, written=OctetSplitter)
+
+
+def _length(word: str, bytes: int, order: str, includes: str) -> Framing:
+    make = partial(LengthSplitter, width=bytes, order=order, includes=includes == "yes")
+    return Framing(word, make, BYTES, http.BYTES)
+
+
+def _varint(word: str) -> Framing:
+    return Framing(word, VarintSplitter, BYTES, http.BYTES)
+
+
+def _netstring(word: str) -> Framing:
+    return Framing(word, NetstringSplitter, BYTES)
+
+
 _JSON: Final = Parameter(
     "json",
     "text",
@@ -75,6 +108,7 @@ _JSON: Final = Parameter(
     choices=("text", "parse"),
     parse={"text": MSGPACK, "parse": MSGPACK_OF_JSON}.__getitem__,
 )
+
 
 GRAMMARS: Final = {
     grammar.name: grammar
@@ -86,6 +120,19 @@ GRAMMARS: Final = {
         ),
         Grammar("msgpack", _msgpack, (_JSON,)),
         Grammar("msgpack-stream", _msgpack_stream, (_JSON,)),
+        Grammar("octet", _octet),
+        Grammar("syslog", _syslog),
+        Grammar(
+            "length",
+            _length,
+            (
+                Parameter("bytes", "4", "Bytes of a length.", choices=("1", "2", "3", "4"), parse=int),
+                Parameter("order", "big", "The end of a length that comes first.", choices=("big", "little")),
+                Parameter("includes", "no", "Whether a length counts its own bytes, too.", choices=("no", "yes")),
+            ),
+        ),
+        Grammar("varint", _varint),
+        Grammar("netstring", _netstring),
     )
 }
 """Every grammar by its name. The settings, the load generator, the clients and the docs take the names from here."""

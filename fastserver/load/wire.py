@@ -19,8 +19,8 @@ from fastserver.framing.registry import DEFAULT_MODE
 
 __all__ = ["SMALLEST", "WIRES", "Cut", "FramingWire", "Role", "Wire", "framing_wire"]
 
-SMALLEST: Final = 8
-"""Bytes of the smallest payload: a stamp, and a msgpack header."""
+SMALLEST: Final = 9
+"""Bytes of the smallest payload: a stamp, and a msgpack header or a priority as syslog has it."""
 
 framing = cache(registry.framing)  # since wires, which are sent to other processes, have its word alone
 

@@ -6,18 +6,27 @@ import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from conftest import Serve, StartProgram
 from support.connection import Connection
+from support.conversation import Conversation, read_counted
 from support.requirements import required_program
 from support.server_process import ServerProcess
 
 CONFIGURATION = """
 global(workDirectory="{folder}")
 module(load="imfile")
-template(name="line" type="string" string="%msg%\\n")
+template(name="line" type="string" string="{line}")
 input(type="imfile" file="{folder}/app.log" tag="app")
-action(type="omfwd" target="127.0.0.1" port="{port}" protocol="tcp" tcp_framing="traditional" template="line")
+action(type="omfwd" target="127.0.0.1" port="{port}" protocol="tcp" tcp_framing="{framing}" template="line")
 """
+
+
+def configure(folder: Path, port: int, framing: str = "traditional", line: str = r"%msg%\n") -> Path:
+    """The configuration of an rsyslogd that follows the log in `folder`, and forwards it to that port."""
+    path = folder / "rsyslog.conf"
+    path.write_text(CONFIGURATION.format(folder=folder, port=port, framing=framing, line=line))
+    return path
 
 
 def test_a_followed_file(server: ServerProcess, start_program: StartProgram, tmp_path: Path) -> None:
@@ -27,8 +36,7 @@ def test_a_followed_file(server: ServerProcess, start_program: StartProgram, tmp
     first = [b"entry %d, before\n" % number for number in range(1000)]
     later = [b"entry %d, later\n" % number for number in range(1000)]
     log.write_bytes(b"".join(first))
-    configuration = tmp_path / "rsyslog.conf"
-    configuration.write_text(CONFIGURATION.format(folder=tmp_path, port=server.port))
+    configuration = configure(tmp_path, server.port)
 
     listener = server.connect()
     forwarder = start_program(rsyslogd, "-n", "-C", "-f", configuration, "-i", tmp_path / "rsyslogd.pid")
@@ -53,8 +61,7 @@ def test_a_listener_for_senders(serve: Serve, start_program: StartProgram, tmp_p
     port = int(server.errors.wait_for(r" listening on 127\.0\.0\.1:(\d+), mode lines, role send$")[1])
     log = tmp_path / "app.log"
     log.touch()
-    configuration = tmp_path / "rsyslog.conf"
-    configuration.write_text(CONFIGURATION.format(folder=tmp_path, port=port))
+    configuration = configure(tmp_path, port)
     forwarder = start_program(rsyslogd, "-n", "-C", "-f", configuration, "-i", tmp_path / "rsyslogd.pid")
 
     one, other = server.connect(), server.connect()
@@ -90,3 +97,30 @@ def test_a_listener_for_senders(serve: Serve, start_program: StartProgram, tmp_p
     forwarder.signal(signal.SIGTERM)
     assert forwarder.wait() == 0, str(forwarder.errors)
     server.errors.wait_for(" disconnected: eof; 50 messages ")
+
+
+@pytest.mark.parametrize(
+    ("mode", "framing", "line"),
+    [
+        ("octet", "octet-counted", "<%PRI%>%msg%"),
+        ("syslog", "octet-counted", "<%PRI%>%msg%"),
+        ("syslog", "traditional", r"<%PRI%>%msg%\n"),
+    ],
+)
+def test_octet_counting(
+    serve: Serve, start_program: StartProgram, tmp_path: Path, mode: str, framing: str, line: str
+) -> None:
+    """Whichever way it is told to send, counted or in lines, peers of all framings receive every entry in theirs."""
+    rsyslogd = required_program("rsyslogd", "rsyslog")
+    conversation = Conversation(serve, "octet", "syslog", "lines")
+    entries = [b"12 entries, of which this is %d, and a \xc3\xbc" % number for number in range(1000)]
+    (tmp_path / "app.log").write_bytes(b"".join(entry + b"\n" for entry in entries))
+    configuration = configure(tmp_path, conversation.ports[mode], framing, line)
+    forwarder = start_program(rsyslogd, "-n", "-C", "-f", configuration, "-i", tmp_path / "rsyslogd.pid")
+    for entry in entries:
+        payload = b"<133>" + entry  # local0, notice
+        assert read_counted(conversation.peers["octet"]) == payload
+        assert read_counted(conversation.peers["syslog"]) == payload
+        assert conversation.peers["lines"].read_line() == payload + b"\n"
+    forwarder.signal(signal.SIGTERM)
+    assert forwarder.wait() == 0, str(forwarder.errors)

@@ -12,13 +12,13 @@ import uvloop
 from faults.books import check_totals, check_witnesses
 from faults.catalogue import FAULTS
 from faults.fault import Fault, Target
+from faults.wire import STREAMS
 from faults.witnesses import LIGHT, Witnesses
 from support.deadline import DEADLINE
 
 from fastserver import CloseReason, Config, Peer, Server
 from fastserver.config.slowconsumers import POLICIES
 from fastserver.figures import Figures
-from fastserver.framing import FRAMINGS
 
 CASES = [(fault, mode) for fault in FAULTS.values() if not fault.needs for mode in fault.modes]
 STUCK = [fault for fault, _ in CASES if "slow_consumer" in fault.ends]
@@ -120,7 +120,7 @@ def test_policy(fault: Fault, policy: str) -> None:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-@pytest.mark.parametrize("mode", list(FRAMINGS))
+@pytest.mark.parametrize("mode", STREAMS)
 def test_witness_that_is_late(mode: str, policy: str) -> None:
     """A peer that stops reading, falls behind within its limit and then reads on gets everything too."""
     run(be_late(mode, policy), uvloop.run)

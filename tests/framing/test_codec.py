@@ -13,15 +13,17 @@ from fastserver.framing import FRAMINGS, Framing
 from fastserver.framing.bytescodec import BYTES
 from fastserver.framing.codec import abridged
 from fastserver.framing.msgpackcodec import DECODED, MSGPACK
+from fastserver.framing.octetcodec import OCTET
+from fastserver.framing.syslogcodec import SYSLOG
 
 EACH = pytest.mark.parametrize("framing", FRAMINGS.values(), ids=list(FRAMINGS))
 
 
 @EACH
 def test_a_value_in_a_frame_comes_out_again(framing: Framing) -> None:
-    for value in (b"", b"hi", b"\xff\x00"):
+    for value in (b" ", b"hi", b"\xff\x00"):
         frame = framing.frame(framing.pack(value))
-        splitter = framing.splitter(100)
+        splitter = framing.resplitter()
         (message,) = splitter.messages(splitter.feed(frame), None)
         assert message.value == framing.unpack(message.payload) == value
 
@@ -81,6 +83,24 @@ def test_what_a_person_types_is_the_payload_in_lines(payload: bytes) -> None:
     assert BYTES.parse(payload.decode("utf-8", "surrogateescape")) == payload
 
 
+def test_what_a_person_types_can_be_counted() -> None:
+    assert [OCTET.parse(text) for text in ("", "hi")] == [b" ", b"hi"]
+
+
+def test_what_a_person_types_has_a_priority_in_syslog() -> None:
+    typed = ["", "hi", "<1>hi", "<191>", "<1234>hi", "<a>"]
+    assert [SYSLOG.parse(text) for text in typed] == [
+        b"<13>",
+        b"<13>hi",
+        b"<1>hi",
+        b"<191>",
+        b"<13><1234>hi",
+        b"<13><a>",
+    ]
+    with pytest.raises(ValueError, match="no syslog message of 8 bytes"):
+        SYSLOG.sized(8, b"stamp!")
+
+
 def test_nothing_shown_acts_on_a_terminal() -> None:
     assert BYTES.show(b"\x1b[2J\xff\n") == "\\x1b[2J\\xff\\x0a"
     assert MSGPACK.show(msgpack.packb("\x1b[2J\n")) == '"\\u001b[2J\\n"'
@@ -113,7 +133,7 @@ def test_abridged() -> None:
 
 
 @EACH
-@pytest.mark.parametrize("size", [8, 9, 257, 258, 259, 65_538, 65_540, 70_000])
+@pytest.mark.parametrize("size", [9, 10, 257, 258, 259, 65_538, 65_540, 70_000])
 def test_payloads_of_every_size(framing: Framing, size: int) -> None:
     payload = framing.codec.sized(size, b"stamp!")
     assert len(payload) == size

@@ -17,13 +17,23 @@ from support.strategies import cut
 from fastserver.compiled import COMPILED as ALL_COMPILED
 from fastserver.errors import FrameError
 from fastserver.framing import FRAMINGS
+from fastserver.framing.registry import framing
 
 INVALID_TEXT = st.sampled_from(["close", "skip", "pass"])
 OVERSIZE = st.sampled_from(["close", "skip"])
 
 
 def test_the_framings_and_their_order() -> None:
-    assert list(FRAMINGS) == ["lines", "msgpack", "msgpack-stream"]
+    assert list(FRAMINGS) == [
+        "lines",
+        "msgpack",
+        "msgpack-stream",
+        "octet",
+        "syslog",
+        "length",
+        "varint",
+        "netstring",
+    ]
     for name, entry in FRAMINGS.items():
         assert entry.name == name
 
@@ -174,7 +184,8 @@ def test_messages_and_frames_round_trip(name: str) -> None:
     for make in (TWINS[name], COMPILED.get(name, TWINS[name])):
         splitter = make(100)
         frames = b"".join(splitter.frame(payload) for payload in payloads)
-        assert splitter.feed(frames) is frames
+        if framing(name).written is framing(name).splitter:
+            assert splitter.feed(frames) is frames
         messages = splitter.messages(frames, "peer")
         assert [message.payload for message in messages] == payloads
         assert b"".join(message.frame for message in messages) == frames

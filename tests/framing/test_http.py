@@ -119,6 +119,35 @@ def test_nothing_of_it_is_handled() -> None:
     assert page.reason is CloseReason.HTTP
 
 
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [
+        ("octet", "frame_error"),
+        ("netstring", "frame_error"),
+        ("syslog", "http"),
+        ("varint", "http"),
+        ("length?bytes=1", "http"),
+        ("length?bytes=1&includes=yes", "http"),
+        ("length?bytes=2", "http"),
+        ("length?bytes=2&order=little", "http"),
+        ("length?bytes=3", "frame_error"),
+        ("length", "frame_error"),
+    ],
+)
+def test_nothing_is_passed_on_where_messages_have_a_length(mode: str, reason: str) -> None:
+    posted = b"POST / HTTP/1.1\r\nHost: 127.0.0.1:3000\r\n\r\n" + b"x" * 30_000
+    for cut in (len(posted), 1, 7):
+        simulation = Simulation(max_message=1 << 20, log_messages=0)
+        peer, _ = simulation.connect(mode=mode)
+        _, other = simulation.connect()
+        peer.data_received(posted[:cut])
+        peer.data_received(posted[cut:])
+        simulation.loop.tick()
+        assert bytes(other.sent) == b""
+        assert peer.reason is not None
+        assert peer.reason.value == reason
+
+
 def test_over_a_socket(run: Run) -> None:
     async def main() -> None:
         async with Server(Config(port=0, log_messages=0)) as server:

@@ -16,6 +16,8 @@ from fastserver.framing import FRAMINGS
 from fastserver.peers.peer import Peer
 
 MODES = list(FRAMINGS)
+PRIORITY = "<13>"
+"""The beginning of every text, by which syslog knows counted messages."""
 
 
 def wire(mode: str, text: str) -> bytes:
@@ -62,14 +64,17 @@ class Later:
 Known = tuple[str, Peer, Transport]
 
 
-def three(simulation: Simulation, room: int = 1 << 40) -> list[Known]:
+def one_of_each(simulation: Simulation, room: int = 1 << 40) -> list[Known]:
     return [(mode, *simulation.connect(room, mode=mode)) for mode in MODES]
 
 
 @settings(max_examples=60, deadline=None)
 @given(
     calls=st.lists(
-        st.tuples(st.integers(0, 5), st.sampled_from(["say", "all", "one", "room", "tick", "read", "foreign", "back"])),
+        st.tuples(
+            st.integers(0, 2 * len(MODES) - 1),
+            st.sampled_from(["say", "all", "one", "room", "tick", "read", "foreign", "back"]),
+        ),
         max_size=40,
     ),
     sequenced=st.booleans(),
@@ -77,7 +82,7 @@ def three(simulation: Simulation, room: int = 1 << 40) -> list[Known]:
 )
 def test_all_framings_hear_one_order(calls: list[tuple[int, str]], sequenced: bool, room: int) -> None:
     simulation = Simulation(log_messages=0, max_pending=64 << 20)
-    peers = [*three(simulation), *three(simulation, room)]
+    peers = [*one_of_each(simulation), *one_of_each(simulation, room)]
     later = Later(simulation) if sequenced else None
     server = simulation.server
     channel = server.channel("room")
@@ -101,7 +106,7 @@ def test_all_framings_hear_one_order(calls: list[tuple[int, str]], sequenced: bo
         called.clear()
 
     for number, (who, call) in enumerate(calls):
-        text, everyone = f"{number} é", list(range(len(peers)))
+        text, everyone = f"{PRIORITY}{number} é", list(range(len(peers)))
         mode, peer, transport = peers[who]
         if call == "say":
             called.append(([one for one in everyone if one != who], text))
@@ -150,13 +155,13 @@ def test_all_framings_hear_one_order(calls: list[tuple[int, str]], sequenced: bo
 @pytest.mark.parametrize("mode", MODES)
 def test_policies_act_in_the_bytes_of_the_view(policy: str, mode: str) -> None:
     simulation = Simulation(log_messages=0, max_pending=64 * 1024, slow_consumer=policy, message_timeout=None)
-    senders = three(simulation)
+    senders = one_of_each(simulation)
     peer, slow = simulation.connect(100, mode=mode)
     sent = []
     for number in range(300):
-        spoken, sender, transport = senders[number % 3]
+        spoken, sender, transport = senders[number % len(MODES)]
         if transport.reading:
-            sent.append(f"{number:03} " + "x" * 800)
+            sent.append(f"{PRIORITY}{number:03} " + "x" * 800)
             sender.data_received(wire(spoken, sent[-1]))
             simulation.loop.tick()
     figures = peer.figures()
@@ -170,7 +175,7 @@ def test_policies_act_in_the_bytes_of_the_view(policy: str, mode: str) -> None:
     if policy == "block":
         assert received == sent
     for spoken, sender, transport in senders:
-        own = [text for number, text in enumerate(sent) if MODES[int(text[:3]) % 3] == spoken]
+        own = [text for number, text in enumerate(sent) if MODES[int(text[4:7]) % len(MODES)] == spoken]
         assert texts(spoken, bytes(transport.sent)) == [text for text in sent if text not in own]
         assert sender.reason is None
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import shutil
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 
@@ -19,6 +20,14 @@ def required_program(name: str, package: str) -> str:
     if path is None:
         skip_or_fail(f"the program {name} is not installed: it comes with the package {package}")
     return path
+
+
+def required_module(name: str, package: str = "") -> Any:
+    """The Python module `name`, which `package` installs, or the package of its name."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        skip_or_fail(f"the Python package {package or name} is not installed")
 
 
 def skip_or_fail(reason: str) -> NoReturn:

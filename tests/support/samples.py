@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 from support.strategies import LINES, OBJECTS, RANDOM, damaged, prefixed
@@ -22,6 +22,36 @@ class Sample(NamedTuple):
 
 
 _LINES = damaged(LINES)
+_PAYLOADS = st.lists(st.one_of(st.binary(max_size=24), st.binary(min_size=60, max_size=140)), max_size=6)
+
+
+def _counted(payload: bytes) -> bytes:
+    return b"%d %b" % (len(payload), payload)
+
+
+_COUNTED = st.lists(
+    st.tuples(
+        st.one_of(st.binary(max_size=24), st.binary(min_size=60, max_size=140)).map(_counted),
+        st.sampled_from([b"", b"", b"\n", b"\r\n", b" \0"]),
+    ).map(b"".join),
+    max_size=6,
+).map(b"".join)
+
+
+def _length(width: int, order: Any, own: int = 0) -> Sample:
+    """The sample of lengths of so many bytes, which count `own` bytes besides the payload."""
+
+    def frame(payload: bytes) -> bytes:
+        return ((len(payload) + own) % 256**width).to_bytes(width, order) + payload
+
+    streams = damaged(_PAYLOADS.map(lambda payloads: b"".join(map(frame, payloads))))
+    return Sample(frame(b"hi"), frame(b"hi")[:-1], frame(b"x" * 101), streams)
+
+
+def _varint(payload: bytes) -> bytes:
+    low, high = len(payload) % 128, len(payload) // 128
+    return (bytes([low | 0x80, high]) if high else bytes([low])) + payload
+
 
 SAMPLES = {
     "lines": Sample(b"hi\r\n", b"hi", b"x" * 101, _LINES),
@@ -37,5 +67,26 @@ SAMPLES = {
         b"\xa2h",
         b"\xc1",
         damaged(st.one_of(st.lists(OBJECTS, max_size=4).map(b"".join), RANDOM)),
+    ),
+    "octet": Sample(b"2 hi", b"2 h", b"0", damaged(_COUNTED)),
+    "syslog": Sample(
+        b"5 <1>hi",
+        b"5 <1>h",
+        b"0",
+        damaged(st.one_of(_COUNTED, _COUNTED.map(lambda stream: b"5 <13>" + stream), LINES)),
+    ),
+    "length": _length(4, "big"),
+    "length?bytes=1": _length(1, "big"),
+    "length?bytes=2&includes=yes": _length(2, "big", 2),
+    "length?bytes=3&order=little": _length(3, "little"),
+    "length?order=little&includes=yes": _length(4, "little", 4),
+    "varint": Sample(
+        b"\x02hi", b"\x02h", b"\x65", damaged(_PAYLOADS.map(lambda payloads: b"".join(map(_varint, payloads))))
+    ),
+    "netstring": Sample(
+        b"2:hi,",
+        b"2:hi",
+        b"x",
+        damaged(_PAYLOADS.map(lambda payloads: b"".join(b"%d:%b," % (len(payload), payload) for payload in payloads))),
     ),
 }

@@ -83,7 +83,7 @@ class ServerProcess(ChildProcess):
             connection.close()
 
     def _listening(self) -> tuple[str, int] | str:
-        found = self.errors.wait_for(r"listening on (\S+), mode (lines|msgpack|msgpack-stream)\b")[1].decode()
+        found = self.errors.wait_for(r"listening on (\S+), mode [a-z]")[1].decode()
         if found.startswith("unix:"):
             return found.removeprefix("unix:")
         host, _, port = found.rpartition(":")

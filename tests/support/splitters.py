@@ -17,7 +17,14 @@ from fastserver.framing.registry import framing
 
 Make = Callable[..., Any]
 
-WORDS = (*FRAMINGS, "lines?eol=crlf")
+WORDS = (
+    *FRAMINGS,
+    "lines?eol=crlf",
+    "length?bytes=1",
+    "length?bytes=2&includes=yes",
+    "length?bytes=3&order=little",
+    "length?order=little&includes=yes",
+)
 """The framings whose splitters are compared: all of the registry, and some with parameters."""
 
 _MODULES = [importlib.import_module(f"{room.__name__}.{one.name}") for one in pkgutil.iter_modules(room.__path__)]

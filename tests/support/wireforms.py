@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import struct
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -52,12 +51,38 @@ def _line(payload: bytes) -> bytes:
     return payload.replace(b"\n", b"\\n").replace(b"\r", b"\\r")
 
 
+def _counted(payload: bytes) -> bytes | None:
+    return b"%d %b" % (len(payload), payload) if payload else None
+
+
+def _behind(width: int, order: Any = "big", own: int = 0) -> Frame:
+    """Puts payloads behind a length of so many bytes, which counts `own` bytes, too."""
+
+    def frame(payload: bytes) -> bytes | None:
+        length = len(payload) + own
+        return length.to_bytes(width, order) + payload if length < 256**width else None
+
+    return frame
+
+
+def _varint(payload: bytes) -> bytes:
+    low, high = len(payload) % 128, len(payload) // 128
+    return (bytes([low | 128, high]) if high else bytes([low])) + payload
+
+
 WIRE_FORMS: dict[str, WireForm] = {
     "lines": WireForm(lambda payload: payload + b"\n", _line, (b"\n", b"\r\n")),
     "lines?eol=crlf": WireForm(lambda payload: payload + b"\r\n", _line),
     "msgpack": WireForm(prefixed),
     "msgpack?json=parse": WireForm(prefixed),
     "msgpack-stream": WireForm(bytes),
+    "octet": WireForm(_counted),
+    "syslog": WireForm(_counted),
+    "length": WireForm(_behind(4)),
+    "length?bytes=1": WireForm(_behind(1)),
+    "length?bytes=2&order=little&includes=yes": WireForm(_behind(2, "little", 2)),
+    "varint": WireForm(_varint),
+    "netstring": WireForm(lambda payload: b"%d:%b," % (len(payload), payload)),
 }
 """Every framing of the registry, and some with parameters, by their words."""
 
@@ -148,8 +173,3 @@ def _time(seconds: int, nanoseconds: int) -> str | list[int]:
     except OverflowError:
         return [seconds, nanoseconds]
     return f"{moment.isoformat()}{f'.{nanoseconds:09}' if nanoseconds else ''}Z"
-
-
-def length_of(width: int, size: int) -> bytes | None:
-    """A length of so many bytes, big-endian; None if it is too large for that."""
-    return struct.pack(">Q", size)[-width:] if size < 1 << 8 * width else None
