@@ -30,6 +30,10 @@ VALUES = {
 
 PAIRS = [
     ("lines", "lines?eol=crlf"),
+    ("lines", "octet"),
+    ("lines", "length?bytes=2"),
+    ("lines", "varint"),
+    ("lines", "netstring"),
     ("lines", "msgpack"),
     ("lines", "msgpack?json=parse"),
     ("msgpack", "lines"),

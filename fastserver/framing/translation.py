@@ -3,10 +3,11 @@
 | from | to | becomes |
 |---|---|---|
 | any | the same framing | itself, byte for byte |
-| msgpack, msgpack-stream | the other of them | the same object |
-| lines | msgpack, msgpack-stream | a `str` if it is UTF-8, else a `bin` |
-| msgpack `str`, `bin` | lines | its bytes, LF as `\\n` and CR as `\\r` (two characters each) |
-| any other msgpack object | lines | compact JSON, as `jsonvalue` has it |
+| bytes | bytes | the same bytes, escaped if the target's `escape` does so: LF as `\\n`, CR as `\\r` |
+| bytes | msgpack | a `str` if it is UTF-8, else a `bin`; or the value of JSON, if the target's codec `parses` |
+| msgpack `str`, `bin` | bytes | its bytes |
+| any other msgpack object | bytes | compact JSON, as `jsontext` has it |
+| msgpack | msgpack | the same object |
 
 A message whose translation is longer than the limit, or which the target cannot hold, is left out and counted, never
 cut.
