@@ -57,7 +57,10 @@ def environment(work: Path) -> dict[str, str]:
     """The environment in which the package is the one that was built for the fuzzer."""
     path = [work / "source", TESTS, *(one for one in sys.path if one.endswith("-packages"))]
     # Without the allocator of Python, each of its objects has an end that is guarded.
-    options = {"PYTHONMALLOC": "malloc", "ASAN_OPTIONS": "detect_leaks=0:malloc_context_size=0:quarantine_size_mb=4"}
+    options = {
+        "PYTHONMALLOC": "malloc",
+        "ASAN_OPTIONS": "detect_leaks=0:malloc_context_size=0:quarantine_size_mb=4:max_malloc_fill_size=0",
+    }
     return os.environ | options | {"PYTHONPATH": os.pathsep.join(map(str, path))}
 
 
