@@ -209,6 +209,16 @@ def test_messages_that_cannot_be_translated_are_counted() -> None:
     assert sender.figures().untranslatable_messages == 1
 
 
+def test_json_is_a_value_for_peers_whose_listener_parses_it() -> None:
+    simulation = Simulation(log_messages=0)
+    sender, _ = simulation.connect()
+    (_, text), (_, value) = (simulation.connect(mode=mode) for mode in ("msgpack-stream", "msgpack-stream?json=parse"))
+    sender.data_received(b'{"a":1}\nno JSON\n')
+    simulation.loop.tick()
+    assert bytes(text.sent) == msgpack.packb('{"a":1}') + msgpack.packb("no JSON")
+    assert bytes(value.sent) == msgpack.packb({"a": 1}) + msgpack.packb("no JSON")
+
+
 def test_what_is_sent_to_several_is_packed_for_each_or_sent_to_none() -> None:
     simulation = Simulation(mode="lines", log_messages=0)
     (lines, in_lines), (packed, in_msgpack) = simulation.connect(), simulation.connect(mode="msgpack")
