@@ -15,6 +15,7 @@ from conftest import Serve, StartProgram
 from support.command import COMMAND, Ended, attempt, environment
 
 from fastserver.config.config import SETTINGS
+from fastserver.framing import FRAMINGS
 from fastserver.load.command import _write
 from fastserver.load.plan import OPTIONS, SERVER
 from fastserver.load.record import COLUMNS
@@ -82,7 +83,7 @@ def test_csv(serve: Serve, tmp_path: Path) -> None:
         (["--port", "0"], "--port: '0' is not allowed; allowed is 1 to 65535"),
         (
             ["--mode", "xml"],
-            "--mode: 'xml' is not allowed: there is no mode 'xml'; allowed is one of lines, msgpack, msgpack-stream",
+            f"--mode: 'xml' is not allowed: there is no mode 'xml'; allowed is one of {', '.join(FRAMINGS)}",
         ),
         (["--lockstep", "--rate", "5"], "--rate: 5 is not allowed with --lockstep, which has none"),
         (["--all-to-all", "5", "--subscribers", "3"], "--subscribers: 3 is not allowed with --all-to-all"),

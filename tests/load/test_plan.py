@@ -8,16 +8,7 @@ import pytest
 
 from fastserver.errors import ConfigError
 from fastserver.load.plan import Plan
-from fastserver.load.wire import FramingWire
-
-
-class Narrow(FramingWire):
-    """A wire of short messages."""
-
-    def publish(self, payload: bytes) -> bytes:
-        if len(payload) > 255:
-            raise ValueError(f"{len(payload)} bytes are too many")
-        return super().publish(payload)
+from fastserver.load.wire import SMALLEST, FramingWire, framing_wire
 
 
 @pytest.mark.parametrize(
@@ -27,15 +18,15 @@ class Narrow(FramingWire):
         ({"all_to_all": 1}, "--all-to-all", "allowed is 2 to 100000, or off"),
         ({"rate": 0.0}, "--rate", "allowed is 0.001 to 1000000000, or off"),
         ({"duration": float("nan")}, "--duration", "allowed is 0.001 s to 86400 s"),
-        ({"size": "8"}, "--size", "allowed is 9 B to 1 GiB"),
-        ({"size": "64:1,"}, "--size", "allowed is 9 B to 1 GiB"),
+        ({"size": str(SMALLEST - 1)}, "--size", f"allowed is {SMALLEST} B to 1 GiB"),
+        ({"size": "64:1,"}, "--size", f"allowed is {SMALLEST} B to 1 GiB"),
         ({"size": "64:0"}, "--size", "allowed is shares of 1 to 1000, as in 64:90,1024:10"),
         ({"size": "64:999,65:2"}, "--size", "allowed are shares of 1000 together"),
         ({"size": "1MiB", "batch": 1000}, "--batch", "come to more than 256 MiB"),
         (
-            {"size": "64:9,300:1", "wire": Narrow("narrow")},
+            {"size": "64:9,300:1", "wire": framing_wire("length?bytes=1")},
             "--size",
-            "300 is not allowed with narrow: 300 bytes",
+            "300 is not allowed with length?bytes=1: ",
         ),
         ({"lockstep": True, "rate": 1.0, "processes": 1}, "--rate", "is not allowed with --lockstep"),
         ({"lockstep": True, "processes": 2}, "--processes", "is not allowed with --lockstep"),
