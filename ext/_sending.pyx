@@ -41,7 +41,7 @@ cdef extern from "Python.h":
 cdef str IS_CLOSING = "is_closing"
 
 
-def send_all(dict ready, bytes blob) -> list:
+def send_all(dict ready, bytes blob):
     """Sends `blob` to all of `ready`. Gives each member that did not take all of its own with how many bytes it took, or
     with the negative error number of a send that failed. Raises only before anything is sent."""
     cdef const char* data = PyBytes_AS_STRING(blob)
@@ -49,12 +49,12 @@ def send_all(dict ready, bytes blob) -> list:
     cdef Py_ssize_t wanted
     cdef ssize_t taken
     cdef Member member
-    cdef list rest = []
+    cdef list rest = None  # not made for nothing
     for member, transport in ready.items():
         wanted = size
         if member.own_end:
             if member.own_start < 0 or member.own_start > member.own_end or member.own_end > size:
-                note(rest, member, -EFAULT)  # of another batch: there is no telling what is its own
+                rest = note(rest, member, -EFAULT)  # of another batch: there is no telling what is its own
                 continue
             wanted -= member.own_end - member.own_start
         if not wanted:
@@ -67,22 +67,28 @@ def send_all(dict ready, bytes blob) -> list:
         else:
             taken = send(member.descriptor, data, size, MSG_DONTWAIT | MSG_NOSIGNAL)
         if taken != wanted:
-            note(rest, member, taken if taken >= 0 else refusal())
-    return rest
+            rest = note(rest, member, taken if taken >= 0 else refusal())
+    return () if rest is None else rest
 
 
-cdef void note(list rest, Member member, ssize_t taken):
-    """Notes what `member` took; where there is no memory to do so, nothing is ever written to it again."""
+cdef list note(list rest, Member member, ssize_t taken):
+    """Gives `rest` with what `member` took; where there is no memory to note it, nothing is ever written to it again.
+    """
     try:
+        if rest is None:
+            return [(member, taken)]
         rest.append((member, taken))
-        return
+        return rest
     except BaseException:
         member.descriptor = -1
     try:
         member.peer.link.error = ENOMEM
+        if rest is None:
+            return [(member, -ENOMEM)]
         rest.append((member, -ENOMEM))
     except BaseException:
         pass
+    return rest
 
 
 cdef inline bint is_closing(transport) noexcept:

@@ -14,5 +14,5 @@ cdef class Batch:
     cdef public list senders, several
     @cython.locals(sender=Member)
     cpdef close(self)
-    @cython.locals(rest=list, member=Member)
+    @cython.locals(member=Member)
     cpdef bint send(self, remainder) except -1

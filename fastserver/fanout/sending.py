@@ -10,11 +10,12 @@ __all__ = ["send_all"]
 
 if TYPE_CHECKING:
     from asyncio import WriteTransport
+    from collections.abc import Sequence
 
     from fastserver.fanout.member import Member
 
 
-def send_all(ready: dict[Member, WriteTransport], blob: bytes) -> list[tuple[Member, int]]:
+def send_all(ready: dict[Member, WriteTransport], blob: bytes) -> Sequence[tuple[Member, int]]:
     """Send `blob` to each of `ready` that has a `descriptor`, without what is its own. None of them may have anything
     else to take.
 

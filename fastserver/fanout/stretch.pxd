@@ -13,3 +13,6 @@ cdef class Stretch:
     cdef public bytes frames
     cdef public Py_ssize_t start, end, messages
     cdef public long long number
+    cdef bint extend(
+        self, _view.View view, _member.Member sender, bytes frames, Py_ssize_t start, Py_ssize_t end
+    ) except -1

@@ -25,3 +25,11 @@ class Stretch:
         self.end = end
         self.messages = 1
         self.number = number
+
+    def extend(self, view: View, sender: Member | None, frames: bytes, start: int, end: int) -> bool:
+        """Add the message `frames[start:end]`, if it follows; gives whether it does."""
+        if self.frames is frames and self.end == start and self.sender is sender and self.view is view:
+            self.end = end
+            self.messages += 1
+            return True
+        return False

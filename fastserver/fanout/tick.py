@@ -204,18 +204,9 @@ class Tick:
 
     def relay(self, view: View, sender: Member | None, frames: bytes, start: int, end: int, number: int = 0) -> None:
         """`publish` one message, `frames[start:end]`."""
-        stretch = self._stretch
-        if (
-            stretch is not None
-            and stretch.frames is frames
-            and stretch.end == start
-            and stretch.sender is sender
-            and stretch.view is view
-        ):
-            stretch.end = end
-            stretch.messages += 1
-            return
-        if stretch is not None:
+        if self._stretch is not None:
+            if self._stretch.extend(view, sender, frames, start, end):
+                return
             self._publish_stretch()
         if not self._scheduled:
             self._schedule()
