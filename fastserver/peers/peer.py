@@ -103,17 +103,19 @@ class Peer(Reading, asyncio.Protocol):
         self._check(channel)
         if self.role.receives and self.stage in OFFERED and self.member_of(channel) is None:
             self.hub.flush.run()  # what was broadcast before is not for it
-            membership.join(self, channel.view(self.framing))
+            if self.stage in OFFERED:  # it was not closed just now, being too slow
+                membership.join(self, channel.view(self.framing))
 
     def leave(self, channel: Channel[Peer]) -> None:
         """Receive nothing more of `channel`, but for what was broadcast before; nothing if it is not in it. Raises as
         `join` does.
         """
         self._check(channel)
-        member = self.member_of(channel)
-        if member is not None:
+        if self.member_of(channel) is not None:
             self.hub.flush.run()  # what was broadcast before is for it
-            membership.leave(self, member)
+            member = self.member_of(channel)  # another, if it misses messages since then; none, if it was closed
+            if member is not None:
+                membership.leave(self, member)
 
     def leave_all(self) -> None:
         """Be offered nothing more."""

@@ -106,3 +106,33 @@ def test_sending_from_another_thread(run: Run) -> None:
             assert len(refused) == 1
 
     run(main())
+
+
+@pytest.mark.parametrize("policy", ["disconnect", "drop-newest"])
+def test_a_peer_leaves_once_where_the_messages_before_are_too_many_for_it(policy: str) -> None:
+    simulation = Simulation(max_pending=64 * 1024, slow_consumer=policy, log_messages=0)
+    channel = simulation.server.channel("room")
+    peer, transport = simulation.connect(100)
+    peer.join(channel)
+    for _ in range(2):
+        channel.broadcast(b"x" * 69_999)
+    peer.leave(channel)
+    assert channel.peers == []
+    figures = peer.figures()
+    assert figures.offered_messages == 2
+    assert figures.offered_bytes == 140_000
+    assert figures.bytes_out == len(transport.sent)
+    channel.broadcast(b"not for it")
+    simulation.loop.tick()
+    assert peer.offered() == (2, 140_000)
+
+
+def test_a_peer_that_was_closed_by_the_messages_before_does_not_join() -> None:
+    simulation = Simulation(max_pending=64 * 1024, log_messages=0, last_word=True)
+    channel = simulation.server.channel("room")
+    peer, _ = simulation.connect(100)
+    for _ in range(2):
+        simulation.server.everyone.broadcast(b"x" * 69_999)
+    peer.join(channel)
+    assert peer.reason == CloseReason.SLOW_CONSUMER
+    assert channel.peers == []
