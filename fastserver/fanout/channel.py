@@ -31,8 +31,8 @@ class Publisher(Protocol):
         self, view: View, sender: Member | None, frames: bytes, messages: int, number: int = ..., /
     ) -> object: ...
 
-    def publish_past(self, view: View, left_out: Sequence[Member], frame: bytes, /) -> object:
-        """Bring one message to all but several members."""
+    def publish_past(self, view: View, left_out: Sequence[Receiver], frame: bytes, /) -> object:
+        """Bring one message to all but several peers."""
 
 
 class Listening(Protocol):
@@ -167,13 +167,13 @@ class Channel(Generic[P]):
         view = self.view(circle.packer.framing)
         if view.others and not view.members:
             self._source = view
-        members = [member for peer in excluded if (member := peer.member_of(self)) is not None]
-        if not members:
+        only = excluded[0].member_of(self) if len(excluded) == 1 else None
+        if not excluded:
             circle.flush.publish(view, None, frame, 1)
-        elif len(members) == 1 and members[0].view is view:
-            circle.flush.publish(view, members[0], frame, 1)
+        elif only is not None and only.view is view:
+            circle.flush.publish(view, only, frame, 1)
         else:
-            circle.flush.publish_past(view, members, frame)
+            circle.flush.publish_past(view, excluded, frame)
 
     def _excluded(self, exclude: Any) -> tuple[Receiver, ...]:
         """`exclude`, checked."""

@@ -116,7 +116,7 @@ class Route:
             pieces = self._submitted.take(number)
             self._release(tick)
         for piece in pieces:
-            self._collect(tick, _of_now(piece))
+            self._collect(tick, piece)
         tick.write_dirty()
 
     def after_read(self, sender: Sender, size: int, messages: int) -> None:
@@ -138,13 +138,14 @@ class Route:
         largest of them has collected.
         """
         source = piece.view
-        _collect_for(tick, source, piece.senders, piece.frames, piece.messages)
+        own = [member for peer in piece.left_out if (member := peer.member_of(source.channel)) is not None]
+        _collect_for(tick, source, own, piece.frames, piece.messages)
         size = source.size
         for view in source.others:
             try:
                 frames, messages, lost = self._translate(source.framing, view.framing, piece.frames, piece.messages)
                 if messages:
-                    _collect_for(tick, view, piece.senders, frames, messages)
+                    _collect_for(tick, view, own, frames, messages)
             except BaseException as error:
                 self._unraised.note(error)
                 lost = piece.messages
@@ -154,17 +155,9 @@ class Route:
         return size
 
 
-def _of_now(piece: Piece) -> Piece:
-    """`piece` with those of its senders that are in the channel: some may have left, or joined anew, since it was
-    submitted."""
-    channel = piece.view.channel
-    now = [member for one in piece.senders if (member := one.peer.member_of(channel)) is not None]
-    return piece._replace(senders=tuple(now))
-
-
-def _collect_for(tick: Collector, view: View, senders: Sequence[Member], frames: bytes, messages: int) -> None:
-    """Collect `frames` in `view`, for all of its members but `senders`. Where it fails nothing was collected."""
-    own = [member for member in senders if member.view is view]
+def _collect_for(tick: Collector, view: View, left_out: Sequence[Member], frames: bytes, messages: int) -> None:
+    """Collect `frames` in `view`, for all of its members but some. Where it fails nothing was collected."""
+    own = [member for member in left_out if member.view is view]
     try:
         for member in own[1:]:
             tick.collect(view, member, b"", 0)

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
-from fastserver.fanout.member import Member
+from fastserver.fanout.member import Receiver
 from fastserver.fanout.view import View
 
 PIECE: Final = 200
@@ -23,8 +23,8 @@ class Piece(NamedTuple):
 
     view: View
     """The view whose framing the frames have."""
-    senders: tuple[Member, ...]
-    """Members of the channel that are left out, of whatever view."""
+    left_out: tuple[Receiver, ...]
+    """Peers that are not offered it, whether they are in the channel or not."""
     frames: bytes
     messages: int
     number: int = 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from fastserver.fanout.delivery import Delivery, Stalled
     from fastserver.fanout.governors import Brake
-    from fastserver.fanout.member import Member
+    from fastserver.fanout.member import Member, Receiver
     from fastserver.fanout.route import Route, Sender
     from fastserver.fanout.sequencer import Sequencer
     from fastserver.fanout.view import View
@@ -136,10 +136,12 @@ class Tick:
         if view.size >= self.most or self._pieces >= MAX_PIECES:
             self.run()
 
-    def publish_past(self, view: View, left_out: Sequence[Member], frame: bytes) -> None:
-        """`publish` one message to all of the channel of `view` but several members, of whatever view."""
+    def publish_past(self, view: View, left_out: Sequence[Receiver], frame: bytes) -> None:
+        """`publish` one message to all of the channel of `view` but several peers, of whatever framing."""
         self.begin()
         self._route.publish(self, Piece(view, tuple(left_out), frame, 1))
+        if self._pieces >= MAX_PIECES:
+            self.run()
 
     def sequenced(self, origin: int, number: int, pieces: Sequence[Piece] = ()) -> None:
         """Flush `pieces`, for which it is the turn; if `origin` is this process, those submitted under that number.
@@ -308,8 +310,8 @@ class Tick:
         if self.sequencer is None and not view.others:
             self.collect(view, sender, frames, messages)
         else:
-            senders = () if sender is None else (sender,)
-            self._route.publish(self, Piece(view, senders, frames, messages, number))
+            left_out = () if sender is None else (sender.peer,)
+            self._route.publish(self, Piece(view, left_out, frames, messages, number))
 
     def _schedule(self) -> None:
         self.began = self.time()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from fastserver.peers import notice
-from fastserver.peers.membership import hear_again, miss, missing
+from fastserver.peers.membership import hear_again, miss, missing, tell_now
 
 if TYPE_CHECKING:
     from fastserver.fanout.limit import Limit
@@ -95,8 +95,7 @@ class DropNewest(Episode):
         if missing(peer) and peer.pending_bytes <= limit.bytes - limit.bytes // FAR_BEHIND:
             hear_again(peer)
             if missed := self._missed():  # told where in the order they are missing
-                peer.tell(notice.missed(peer.framing, missed))
-                peer.hub.flush.run()
+                tell_now(peer, notice.missed(peer.framing, missed))
         return None
 
 

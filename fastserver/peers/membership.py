@@ -130,12 +130,22 @@ def hear_again(peer: Subscriber) -> None:
 
 def tell(peer: Subscriber, frame: bytes) -> None:
     """Send `peer` a frame of its framing, in its place in the order."""
+    peer.hub.flush.publish(_direct(peer), None, frame, 1)
+
+
+def tell_now(peer: Subscriber, frame: bytes) -> None:
+    """Send `peer` a frame of its framing right behind what was flushed, whatever a sequencer has not given back."""
+    peer.hub.flush.collect(_direct(peer), None, frame, 1)
+    peer.hub.flush.write_dirty()
+
+
+def _direct(peer: Subscriber) -> View:
     memberships = _memberships(peer)
     if memberships.direct is None:
         direct = View(peer.framing)
         join(peer, direct)
         memberships.direct = direct
-    peer.hub.flush.publish(memberships.direct, None, frame, 1)
+    return memberships.direct
 
 
 def _enter(peer: Subscriber, member: Member) -> None:

@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Sequence
 from weakref import ref
 
 import pytest
 from support.simulation import Simulation
 
-from fastserver.fanout.sequencer import Piece
-
 LIMIT = 64 * 1024
-
-
-class Sequencer:
-    """Gives pieces back when it is told to."""
-
-    def __init__(self, simulation: Simulation) -> None:
-        self.flush = simulation.server.flush
-        self.flush.sequencer = self
-        self.waiting: list[int] = []
-
-    def submit(self, number: int, pieces: Sequence[Piece]) -> None:
-        self.waiting.append(number)
-
-    def give_back(self) -> None:
-        """The oldest batch has its turn."""
-        self.flush.sequenced(0, self.waiting.pop(0))
 
 
 @pytest.mark.parametrize("size", [1, 4000])
 def test_senders_are_not_read_while_much_waits_for_the_sequencer(size: int) -> None:
     simulation = Simulation(max_pending=LIMIT, log_messages=0)
-    sequencer = Sequencer(simulation)
+    sequencer = simulation.put_in_sequence()
     (one, from_one), (two, from_two), (_, receiver) = (simulation.connect() for _ in range(3))
     message = b"x" * (size - 1) + b"\n"
     sent = 0
@@ -50,8 +31,8 @@ def test_senders_are_not_read_while_much_waits_for_the_sequencer(size: int) -> N
         assert len(receiver.sent) < sent  # something still waits
         sequencer.give_back()
     assert from_two.reading
-    assert sequencer.waiting
-    while sequencer.waiting:
+    assert sequencer
+    while sequencer:
         sequencer.give_back()
     assert len(receiver.sent) == sent + len(message)
     one.data_received(message)
@@ -60,7 +41,7 @@ def test_senders_are_not_read_while_much_waits_for_the_sequencer(size: int) -> N
 
 def test_tiny_messages_count_with_the_memory_they_take() -> None:
     simulation = Simulation(max_pending=LIMIT, log_messages=0)
-    Sequencer(simulation)
+    simulation.put_in_sequence()
     (one, from_one), _ = simulation.connect(), simulation.connect()
     sent = 0
     while from_one.reading and sent < LIMIT:
@@ -72,7 +53,7 @@ def test_tiny_messages_count_with_the_memory_they_take() -> None:
 
 def test_bytes_that_wait_for_the_sequencer_count_as_memory() -> None:
     simulation = Simulation(max_memory=1 << 24, log_messages=0)
-    sequencer = Sequencer(simulation)
+    sequencer = simulation.put_in_sequence()
     one, _ = simulation.connect()
     memory = simulation.server.limits.memory
     assert memory.usage().total == 0
@@ -86,7 +67,7 @@ def test_bytes_that_wait_for_the_sequencer_count_as_memory() -> None:
 
 def test_senders_that_leave_while_they_are_paused_are_not_kept() -> None:
     simulation = Simulation(max_pending=LIMIT, log_messages=0)
-    sequencer = Sequencer(simulation)
+    sequencer = simulation.put_in_sequence()
     one, transport = simulation.connect()
     simulation.connect()
     one.data_received(b"x" * 2 * LIMIT + b"\n")
@@ -99,3 +80,32 @@ def test_senders_that_leave_while_they_are_paused_are_not_kept() -> None:
     sequencer.give_back()
     gc.collect()
     assert gone() is None
+
+
+def test_a_peer_that_joins_while_a_message_waits_is_left_out_of_it_if_it_was_to_be() -> None:
+    simulation = Simulation(log_messages=0)
+    sequencer = simulation.put_in_sequence()
+    (peer, left_out), (other, receiver) = simulation.connect(), simulation.connect()
+    channel = simulation.server.channel("room")
+    channel.broadcast(b"for all but one", exclude=peer)
+    peer.join(channel)
+    other.join(channel)
+    sequencer.give_back()
+    assert left_out.sent == b""
+    assert receiver.sent == b"for all but one\n"
+
+
+def test_a_peer_is_told_what_it_missed_before_it_gets_what_waited_for_the_sequencer() -> None:
+    simulation = Simulation(max_pending=LIMIT, slow_consumer="drop-newest", notify_drops=True, log_messages=0)
+    sequencer = simulation.put_in_sequence()
+    (sender, _), (_, slow) = simulation.connect(), simulation.connect(0)
+    messages = [b"%d" % number + b"x" * 29_998 + b"\n" for number in range(5)]
+    for number, message in enumerate(messages):
+        sender.data_received(message)
+        simulation.loop.tick()
+        if number < 4:
+            sequencer.give_back()
+    slow.give_room(1 << 40)
+    sequencer.give_back()
+    notice = b'{"fastserver": "missed", "messages": 1}\n'
+    assert slow.sent == b"".join([*messages[:3], notice, messages[4]])

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, cast
 
+from support.late_sequencer import LateSequencer
+
 from fastserver import Config, Server
 from fastserver.config.listener import Listener, Role
 from fastserver.peers.peer import Peer
@@ -46,6 +48,10 @@ class Loop:
         timer = Timer()
         heapq.heappush(self._later, (self.now + delay, next(self._numbers), timer, call, arguments))
         return timer
+
+    def exchange(self) -> bool:
+        """Have the kernels pass on what they have, where there are any; whether anything moved."""
+        return False
 
     def tick(self) -> None:
         """Run what is due now, and what that makes due."""
@@ -195,7 +201,13 @@ class Simulation:
         if not paced:
             self.server.limits.pacing.watch = lambda peer: None  # type: ignore[method-assign]
         self.server.attach(cast(asyncio.AbstractEventLoop, self.loop))
+        self.sequencer: LateSequencer | None = None
         self._numbers = count(1)
+
+    def put_in_sequence(self) -> LateSequencer:
+        """Have what is published from now on have its turn when the sequencer that this gives says so."""
+        self.sequencer = LateSequencer(self.server.flush)
+        return self.sequencer
 
     def make_loop(self) -> Loop:
         return Loop()
@@ -209,9 +221,9 @@ class Simulation:
     @property
     def collecting(self) -> bool:
         """Whether something waits for the end of a tick. Messages of one who was heard alone before go out without
-        that, and so does what is collected as soon as it is much.
+        that, and so does what is collected as soon as it is much. What goes out to a sequencer waits no more.
         """
-        return self.server.flush.collected > 0
+        return self.server.flush.collected > (0 if self.sequencer is None else self.sequencer.bytes)
 
     def connect(
         self,
