@@ -6,164 +6,120 @@ of exactly that, and the books must agree with both.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-import msgpack
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
+from hypothesis.stateful import consumes, initialize, invariant, rule
+from support.frames import frames_of
+from support.random_calls import ENDLESS, PEERS, Known, Published, RandomCalls, in_modes, run
 from support.simulation import Simulation, Transport
 from support.socketpairs import NETWORKS
 
 from fastserver.peers.peer import Peer
 
 
-def lines(payload: bytes) -> bytes:
-    return payload.replace(b"\n", b"/") + b"\n"
+class Sender(Known):
+    """A peer that sends messages."""
 
-
-def prefixed(payload: bytes) -> bytes:
-    packed: bytes = msgpack.packb(payload)
-    return len(packed).to_bytes(4, "big") + packed
-
-
-def packed(payload: bytes) -> bytes:
-    frame: bytes = msgpack.packb(payload)
-    return frame
-
-
-FRAME = {"lines": lines, "msgpack": prefixed, "msgpack-stream": packed}
-
-
-class Known:
-    """What the model knows of one peer."""
-
-    def __init__(self, peer: Peer, transport: Transport) -> None:
-        self.peer = peer
-        self.transport = transport
-        self.offered: list[bytes] = []
-        self.begun = b""  # what was sent of a message cut short
-        self.unfinished = b""  # and what is still to come of it
-        self.member = True
+    def __init__(self, mode: str, peer: Peer, transport: Transport) -> None:
+        super().__init__(mode, peer, transport)
         self.sending = True
+        self.begun: dict[str, bytes] = {}  # the message that was cut short
+        self.unfinished = b""  # and what is still to come of it
+        self.resets = False
+        self.vanished = False  # which is noticed by the next write
 
 
-class Broadcast(RuleBasedStateMachine):
-    """Random peers of a server, and the model beside it."""
+class Broadcast(RandomCalls):
+    """Everyone sends to everyone, in streams that are cut anywhere; some end theirs, or their connection."""
 
-    mode = "lines"
     echo = False
-    network: type[Simulation] = Simulation
-    peers: Bundle[Known] = Bundle("peers")
+    known_as = Sender
 
-    @initialize(limit=st.sampled_from([64 * 1024, 1024 * 1024]))
-    def begin(self, limit: int) -> None:
+    @initialize(target=PEERS, modes=in_modes, limit=st.sampled_from([64 * 1024, 1024 * 1024]))
+    def begin(self, modes: Sequence[str], limit: int) -> Any:
         self.limit = limit
-        self.simulation = self.network(mode=self.mode, echo=self.echo, max_pending=limit, log_messages=0)
-        self.known: list[Known] = []
-        self.collected: list[tuple[Known, bytes]] = []
-
-    @rule(target=peers, room=st.one_of(st.just(1 << 40), st.integers(0, 300)))
-    def connect(self, room: int) -> Known:
-        known = Known(*self.simulation.connect(room))
-        self.known.append(known)
-        return known
+        return self.begin_with(modes, echo=self.echo, max_pending=limit)
 
     @rule(
-        known=peers,
+        known=PEERS,
         payloads=st.lists(st.one_of(st.binary(max_size=40), st.integers(1, 30_000)), min_size=1, max_size=5),
         cuts=st.lists(st.integers(0, 300), max_size=3),
         leave=st.integers(0, 3),
     )
-    def send(self, known: Known, payloads: list[bytes | int], cuts: list[int], leave: int) -> None:
+    def send(self, known: Sender, payloads: list[bytes | int], cuts: list[int], leave: int) -> None:
         """`known` sends messages (their bytes, or just how long), cut anywhere, the last perhaps in part."""
         if not known.sending:
             return
-        frames = [FRAME[self.mode](b"x" * one if isinstance(one, int) else one) for one in payloads]
-        stream = known.unfinished + b"".join(frames)
+        messages = [
+            frames_of(known.mode, b"x" * one if isinstance(one, int) else one.replace(b"\n", b"/")) for one in payloads
+        ]
+        frames = [message[known.mode] for message in messages]
+        if known.unfinished:
+            messages.insert(0, known.begun)
+            frames.insert(0, known.unfinished)
+        stream = b"".join(frames)
         keep = min(leave, len(frames[-1]) - 1)
-        stream, rest = stream[: len(stream) - keep], stream[len(stream) - keep :]
-        complete = ([known.begun + known.unfinished] if known.unfinished else []) + frames
-        if keep:
-            known.begun = complete.pop()[:-keep]
-        known.unfinished = rest
+        known.begun, known.unfinished = messages[-1], stream[len(stream) - keep :]
+        ends = [sum(map(len, frames[: number + 1])) for number in range(len(frames))]
         start = 0
-        for cut in [*sorted(cuts), len(stream)]:
-            if stream[start:cut]:
-                known.peer.data_received(stream[start:cut])
-                start = cut
-        self.collected += [(known, frame) for frame in complete]
-        if not self.simulation.collecting:
-            self.tick()
+        for cut in [*sorted(cuts), len(stream) - keep]:
+            end = max(start, min(cut, len(stream) - keep))
+            if known.sending and start < end:
+                known.peer.data_received(stream[start:end])
+                for message, at in zip(messages, ends, strict=True):
+                    if start < at <= end:
+                        self.publish(message, self.are_in("", None if self.echo else known))
+                self.after_call()
+                start = end
 
-    @rule(known=peers, room=st.integers(1, 100_000))
-    def read(self, known: Known, room: int) -> None:
-        """The peer takes more bytes."""
-        if not known.transport.lost:
-            known.transport.give_room(room)
+    @rule(known=consumes(PEERS), at_write=st.booleans())
+    def reset(self, known: Sender, at_write: bool) -> None:
+        if known.transport.lost:
+            return
+        if at_write and not known.transport.get_write_buffer_size():
+            known.transport.vanish()
+            known.vanished = True
+            if not self.sequenced:
+                self.send(self.connect(0, ENDLESS), [b"x"], [], 0)
+        else:
+            known.transport.reset()
+            known.resets = True
+        self.tick()  # it is due before it is told that the connection is lost
 
-    @rule()
-    def tick(self) -> None:
-        self._flush()
-        self.simulation.loop.tick()
-        self._notice_closed()
-
-    @rule(known=consumes(peers), at_write=st.booleans())
-    def reset(self, known: Known, at_write: bool) -> None:
-        if not known.transport.lost:
-            if at_write and not known.transport.get_write_buffer_size():
-                known.transport.vanish()
-                self.send(self.connect(1 << 40), [b"x"], [], 0)
-            else:
-                known.transport.reset()
-            self._flush()  # the loop's tick is due before it tells that the connection is lost
-            known.sending = known.member = False
-            self.simulation.loop.tick()
-            self._notice_closed()
-
-    @rule(known=peers)
-    def half_close(self, known: Known) -> None:
+    @rule(known=PEERS)
+    def half_close(self, known: Sender) -> None:
         """The peer ends its stream (with nothing half sent) and goes on receiving."""
         if known.sending and not known.unfinished:
             known.sending = False
             known.peer.eof_received()
 
-    def _flush(self) -> None:
-        for sender, frame in self.collected:
-            for known in self.known:
-                if known.member and (self.echo or known is not sender):
-                    known.offered.append(frame)
-        self.collected.clear()
-
-    def _notice_closed(self) -> None:
+    def after_turn(self, messages: list[Published]) -> None:
         for known in self.known:
-            if known.member and known.transport.lost:
+            if known.resets or (known.vanished and any(message.is_for(known) for message in messages)):
+                known.open = known.sending = False
+            elif known.open and known.transport.lost:
                 # The server may close a peer for one thing here: being too far behind.
                 assert known.peer.reason == "slow_consumer"
-                assert sum(map(len, known.offered)) - len(known.transport.sent) > self.limit
-                known.sending = known.member = False
+                assert sum(map(len, known.offered)) - len(known.sent) > self.limit
+                known.open = known.sending = False
 
     @invariant()
     def each_got_the_beginning_of_what_it_was_offered(self) -> None:
-        for known in getattr(self, "known", []):
-            stream = b"".join(known.offered)
-            assert stream.startswith(bytes(known.transport.sent))
+        for known in self.known:
+            assert b"".join(known.offered).startswith(known.sent)
 
     @invariant()
     def the_books_agree(self) -> None:
-        for known in getattr(self, "known", []):
+        for known in self.known:
             figures = known.peer.figures()
-            sent = len(known.transport.sent)
-            whole = end = 0
-            for frame in known.offered:
-                end += len(frame)
-                whole += end <= sent
             assert figures.offered_messages == len(known.offered)
             assert figures.offered_bytes == sum(map(len, known.offered))
-            assert figures.messages_out == whole
-            assert figures.bytes_out == sent
-            if known.member:
+            assert figures.messages_out == known.taken
+            assert figures.bytes_out == len(known.sent)
+            if known.open:
                 assert figures.dropped_messages == figures.dropped_bytes == 0
                 assert figures.pending_bytes <= self.limit
             else:
@@ -171,35 +127,24 @@ class Broadcast(RuleBasedStateMachine):
 
     @invariant()
     def nobody_is_left_waiting(self) -> None:
-        for known in getattr(self, "known", []):
-            if known.member and known.transport.room:
-                assert len(known.transport.sent) == sum(map(len, known.offered))
-
-    def teardown(self) -> None:
-        """Everyone reads to the end: what was offered arrives."""
-        if not hasattr(self, "known"):
-            return
-        self.tick()
         for known in self.known:
-            if known.member:
-                known.transport.give_room(1 << 40)
-                assert bytes(known.transport.sent) == b"".join(known.offered)
-        assert not self.simulation.server.flush.behind
+            if known.open and known.transport.room:
+                assert len(known.sent) == sum(map(len, known.offered))
+
+    def end(self) -> None:
+        """What was offered arrives."""
+        for known in self.known:
+            if known.open:
+                known.transport.give_room(ENDLESS)
+                assert known.sent == b"".join(known.offered)
         self.the_books_agree()
-        self.simulation.close()
-
-
-def machine(mode: str, echo: bool, network: type[Simulation]) -> Any:
-    return type("Broadcast", (Broadcast,), {"mode": mode, "echo": echo, "network": network})
 
 
 @pytest.mark.parametrize("echo", [False, True], ids=["", "echo"])
-@pytest.mark.parametrize("mode", list(FRAME))
+@pytest.mark.parametrize("sequenced", [False, True], ids=["", "sequenced"])
 @pytest.mark.parametrize("network", NETWORKS)
-def test_promises_hold(network: type[Simulation], mode: str, echo: bool) -> None:
-    case = machine(mode, echo, network).TestCase
-    case.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
-    case().runTest()
+def test_promises_hold(network: type[Simulation], sequenced: bool, echo: bool) -> None:
+    run(Broadcast, 60, network=network, sequenced=sequenced, echo=echo)
 
 
 def test_full_batch_is_flushed_at_once_and_in_order() -> None:

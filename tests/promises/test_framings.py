@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgpack
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.simulation import Simulation, Transport
+from support.socketpairs import NETWORKS
 
 from fastserver.config.slowconsumers import POLICIES
 from fastserver.fanout.sequencer import Piece
@@ -38,29 +37,6 @@ def whole(mode: str, stream: bytes) -> bytes:
     return FRAMINGS[mode].resplitter().feed(stream)
 
 
-class Later:
-    """A sequencer that gives pieces back when it is told to, after those of others."""
-
-    def __init__(self, simulation: Simulation) -> None:
-        self.flush = simulation.server.flush
-        self.flush.sequencer = self
-        self.everyone = simulation.server.everyone
-        self.waiting: list[tuple[int, Any]] = []
-
-    def submit(self, number: int, pieces: Any) -> None:
-        self.waiting.append((number, pieces))
-
-    def others(self, text: str) -> None:
-        """A message that another process published has its turn."""
-        view = self.everyone.view(FRAMINGS["lines"])
-        self.flush.sequenced(7, 1, [Piece(view, (), wire("lines", text), 1)])
-
-    def give_back(self) -> None:
-        """The oldest batch has its turn."""
-        number, _ = self.waiting.pop(0)
-        self.flush.sequenced(0, number)
-
-
 Known = tuple[str, Peer, Transport]
 
 
@@ -83,7 +59,7 @@ def one_of_each(simulation: Simulation, room: int = 1 << 40) -> list[Known]:
 def test_all_framings_hear_one_order(calls: list[tuple[int, str]], sequenced: bool, room: int) -> None:
     simulation = Simulation(log_messages=0, max_pending=64 << 20)
     peers = [*one_of_each(simulation), *one_of_each(simulation, room)]
-    later = Later(simulation) if sequenced else None
+    later = simulation.put_in_sequence() if sequenced else None
     server = simulation.server
     channel = server.channel("room")
     for _, peer, _ in peers[::2]:
@@ -127,7 +103,8 @@ def test_all_framings_hear_one_order(calls: list[tuple[int, str]], sequenced: bo
             transport.give_room(20)
         elif call == "foreign" and later is not None:
             end_tick()
-            later.others(text)
+            view = server.everyone.view(FRAMINGS["lines"])
+            later.give_back_elsewhere([Piece(view, (), wire("lines", text), 1)])
             apply([(everyone, text)])
         elif call == "back" and submitted and later is not None:
             end_tick()
@@ -153,8 +130,9 @@ def test_all_framings_hear_one_order(calls: list[tuple[int, str]], sequenced: bo
 
 @pytest.mark.parametrize("policy", POLICIES)
 @pytest.mark.parametrize("mode", MODES)
-def test_policies_act_in_the_bytes_of_the_view(policy: str, mode: str) -> None:
-    simulation = Simulation(log_messages=0, max_pending=64 * 1024, slow_consumer=policy, message_timeout=None)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_policies_act_in_the_bytes_of_the_view(network: type[Simulation], policy: str, mode: str) -> None:
+    simulation = network(log_messages=0, max_pending=64 * 1024, slow_consumer=policy, message_timeout=None)
     senders = one_of_each(simulation)
     peer, slow = simulation.connect(100, mode=mode)
     sent = []
@@ -178,6 +156,7 @@ def test_policies_act_in_the_bytes_of_the_view(policy: str, mode: str) -> None:
         own = [text for number, text in enumerate(sent) if MODES[int(text[4:7]) % len(MODES)] == spoken]
         assert texts(spoken, bytes(transport.sent)) == [text for text in sent if text not in own]
         assert sender.reason is None
+    simulation.close()
 
 
 def test_views_are_there_as_long_as_somebody_speaks_them() -> None:

@@ -1,169 +1,140 @@
 """What one peer receives has the order of the calls, whatever channels they were for, and whether it keeps up.
 
 Random calls (`send`, `broadcast`, also of what a peer sent, `join`, `leave`, `close`) on a simulated network, against
-a model that notes at each call who must get it.
+a model of who must get each message when it has its turn.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
-from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, rule
-from support.simulation import Simulation, Transport
+from hypothesis.stateful import Bundle, consumes, initialize, invariant, rule
+from support.frames import frames_of
+from support.random_calls import ENDLESS, PEERS, Known, RandomCalls, in_modes, run
+from support.simulation import Simulation
 from support.socketpairs import NETWORKS
 
 from fastserver.framing import Messages
-from fastserver.peers.peer import Peer
 
 ROOMS = ["red", "green", "blue"]
+SIZES = st.sampled_from([0, 10, 70_000])
+
+Read = tuple[Known, "Messages[object]", list[dict[str, bytes]]]
+READS: Bundle[Read] = Bundle("reads")
 
 
-class Known:
-    """What the model knows of one peer."""
+class Calls(RandomCalls):
+    """Calls of a program."""
 
-    def __init__(self, peer: Peer, transport: Transport) -> None:
-        self.peer = peer
-        self.transport = transport
-        self.expected: list[bytes] = []
-        self.rooms: set[str] = set()
-        self.open = True
+    @initialize(target=PEERS, modes=in_modes)
+    def begin(self, modes: Sequence[str]) -> Any:
+        return self.begin_with(modes, ROOMS, max_pending=64 << 20)
 
-
-class Calls(RuleBasedStateMachine):
-    """Random calls, and the model beside them."""
-
-    network: type[Simulation] = Simulation
-    peers: Bundle[Known] = Bundle("peers")
-    reads: Bundle[tuple[Known, Messages]] = Bundle("reads")
-
-    @initialize()
-    def begin(self) -> None:
-        self.simulation = self.network(max_pending=64 << 20, log_messages=0)
-        self.server = self.simulation.server
-        self.rooms = {name: self.server.channel(name) for name in ROOMS}
-        self.known: list[Known] = []
-        self.number = 0
-
-    @rule(target=peers, room=st.one_of(st.just(1 << 40), st.integers(0, 300)))
-    def connect(self, room: int) -> Known:
-        self.tick()  # what is collected in this tick is for those who connect in it, too
-        known = Known(*self.simulation.connect(room))
-        self.known.append(known)
-        return known
-
-    def payload(self, size: int) -> bytes:
-        self.number += 1
-        return b"%d" % self.number + b"." * size
-
-    @rule(known=peers, size=st.sampled_from([0, 10, 70_000]))
+    @rule(known=PEERS, size=SIZES)
     def send(self, known: Known, size: int) -> None:
+        """The server sends a message to one peer."""
         payload = self.payload(size)
         assert known.peer.send(payload) == known.open
         if known.open:
-            known.expected.append(payload + b"\n")
+            self.publish(frames_of(known.mode, payload), lambda one: one is known)
+            self.after_call()
 
-    @rule(name=st.sampled_from([*ROOMS, ""]), but=st.one_of(st.none(), peers), size=st.sampled_from([0, 10, 70_000]))
+    @rule(name=st.sampled_from([*ROOMS, ""]), but=st.one_of(st.none(), PEERS), size=SIZES)
     def broadcast(self, name: str, but: Known | None, size: int) -> None:
+        """The server sends a message to all in a channel but one."""
         payload = self.payload(size)
         channel = self.rooms[name] if name else self.server.everyone
         channel.broadcast(payload, exclude=None if but is None else but.peer)
-        for known in self.known:
-            if known.open and known is not but and (not name or name in known.rooms):
-                known.expected.append(payload + b"\n")
+        self.publish(frames_of(self.modes[0], payload), self.are_in(name, but))
+        self.after_call()
 
-    @rule(known=peers, count=st.integers(1, 3))
-    def speak(self, known: Known, count: int) -> None:
-        """The peer sends messages of its own, which are broadcast."""
+    @rule(known=PEERS, count=st.integers(1, 3))
+    def say(self, known: Known, count: int) -> None:
+        """A peer sends messages, which are broadcast."""
         if known.open:
-            payloads = [self.payload(0) + b"\n" for _ in range(count)]
-            known.peer.data_received(b"".join(payloads))
-            for other in self.known:
-                if other.open and other is not known:
-                    other.expected += payloads
+            messages = [frames_of(known.mode, self.payload(0)) for _ in range(count)]
+            known.peer.data_received(b"".join([message[known.mode] for message in messages]))
+            for message in messages:
+                self.publish(message, self.are_in("", known))
+            self.after_call()
 
-    @rule(target=reads, known=peers, count=st.integers(1, 5))
-    def hear(self, known: Known, count: int) -> tuple[Known, Messages]:
-        """A handler gets messages of the peer."""
-        frames = b"".join([self.payload(0) + b"\n" for _ in range(count)])
-        return known, known.peer.splitter.messages(frames, known.peer)
+    @rule(target=READS, known=PEERS, count=st.integers(1, 5))
+    def handle(self, known: Known, count: int) -> Read:
+        """A handler gets messages of a peer."""
+        messages = [frames_of(known.mode, self.payload(0)) for _ in range(count)]
+        frames = b"".join([message[known.mode] for message in messages])
+        return known, known.peer.splitter.messages(frames, known.peer), messages
 
-    @rule(read=reads, begin=st.integers(0, 4), count=st.integers(1, 5))
-    def relay(self, read: tuple[Known, Messages], begin: int, count: int) -> None:
-        """A handler broadcasts some of them, in a row or later or again."""
-        known, messages = read
-        for message in messages[begin : begin + count]:
+    @rule(read=READS, begin=st.integers(0, 4), count=st.integers(1, 5))
+    def relay(self, read: Read, begin: int, count: int) -> None:
+        """A handler broadcasts some of them, in a row or later or again; they wait for more of them."""
+        known, handled, messages = read
+        for message, frames in list(zip(handled, messages, strict=True))[begin : begin + count]:
             message.broadcast()
-            for other in self.known:
-                if other.open and other is not known:
-                    other.expected.append(message.frame)
+            self.publish(frames, self.are_in("", known))
 
-    @rule(known=peers, name=st.sampled_from(ROOMS))
+    @rule(known=PEERS, name=st.sampled_from(ROOMS))
     def join(self, known: Known, name: str) -> None:
-        known.peer.join(self.rooms[name])
-        if known.open:
+        """What was flushed before is not for it."""
+        if known.open and name not in known.rooms:
+            self.flush_by(lambda: known.peer.join(self.rooms[name]))
             known.rooms.add(name)
+        else:
+            known.peer.join(self.rooms[name])
 
-    @rule(known=peers, name=st.sampled_from(ROOMS))
+    @rule(known=PEERS, name=st.sampled_from(ROOMS))
     def leave(self, known: Known, name: str) -> None:
-        known.peer.leave(self.rooms[name])
-        known.rooms.discard(name)
+        """What was flushed before is for it."""
+        if known.open and name in known.rooms:
+            self.flush_by(lambda: known.peer.leave(self.rooms[name]))
+            known.rooms.discard(name)
+        else:
+            known.peer.leave(self.rooms[name])
 
-    @rule(known=consumes(peers))
+    @rule(known=consumes(PEERS))
     def close(self, known: Known) -> None:
-        """What was sent before it was closed is for it."""
-        known.peer.close()
+        """What was flushed before is for it."""
+        self.flush_by(known.peer.close)
         known.open = False
-
-    @rule(known=peers, room=st.integers(1, 100_000))
-    def read(self, known: Known, room: int) -> None:
-        if not known.transport.lost:
-            known.transport.give_room(room)
-
-    @rule()
-    def tick(self) -> None:
-        self.simulation.loop.tick()
 
     @invariant()
     def each_got_the_beginning_of_what_was_for_it(self) -> None:
-        for known in getattr(self, "known", []):
-            assert b"".join(known.expected).startswith(bytes(known.transport.sent))
+        for known in self.known:
+            waiting = [] if self.sequenced else [one.frames[known.mode] for one in self.published if one.is_for(known)]
+            assert b"".join(known.offered + waiting).startswith(known.sent)
 
     @invariant()
     def the_books_agree(self) -> None:
-        for known in getattr(self, "known", []):
+        for known in self.known:
             figures = known.peer.figures()
-            sent = len(known.transport.sent)
-            assert figures.bytes_out == sent
-            assert figures.messages_out == bytes(known.transport.sent).count(b"\n")
-            assert figures.offered_messages <= len(known.expected)
-            assert figures.offered_bytes == sent + figures.pending_bytes
+            assert figures.bytes_out == len(known.sent)
+            assert figures.offered_bytes == figures.bytes_out + figures.pending_bytes
             assert figures.offered_messages == figures.messages_out + figures.pending_messages
+            if self.sequenced or not self.published:
+                assert figures.offered_messages == len(known.offered)
+                assert figures.offered_bytes == sum(map(len, known.offered))
+                assert figures.messages_out == known.taken
 
     @invariant()
     def members_are_who_joined(self) -> None:
-        for name, channel in getattr(self, "rooms", {}).items():
+        for name, channel in self.rooms.items():
             assert {peer.id for peer in channel.peers} == {
                 known.peer.id for known in self.known if known.open and name in known.rooms
             }
 
-    def teardown(self) -> None:
-        """Everyone reads to the end: what was for them arrives."""
-        if not hasattr(self, "known"):
-            return
-        self.tick()
+    def end(self) -> None:
+        """What was for them arrives."""
         for known in self.known:
-            assert known.peer.offered()[0] == len(known.expected)
-            known.transport.give_room(1 << 40)
-            assert bytes(known.transport.sent) == b"".join(known.expected)
-        assert not self.server.flush.behind
+            known.transport.give_room(ENDLESS)
+            assert known.sent == b"".join(known.offered)
         self.the_books_agree()
         assert all(len(known.peer.members) <= 2 + len(known.rooms) for known in self.known)
-        self.simulation.close()
 
 
+@pytest.mark.parametrize("sequenced", [False, True], ids=["", "sequenced"])
 @pytest.mark.parametrize("network", NETWORKS)
-def test_order_of_calls(network: type[Simulation]) -> None:
-    case = type("Calls", (Calls,), {"network": network}).TestCase
-    case.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
-    case().runTest()
+def test_order_of_calls(network: type[Simulation], sequenced: bool) -> None:
+    run(Calls, 70, 50, network=network, sequenced=sequenced)
