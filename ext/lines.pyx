@@ -69,7 +69,7 @@ cdef bytes with_crlf(bytes lines):
     cdef char* out
     while line < end:
         lf = <const char*>memchr(line, LF, end - line)
-        bare += lf == line or lf[-1] != CR
+        bare += lf == line or (lf - 1)[0] != CR
         line = lf + 1
     if bare == 0:
         return lines
@@ -80,7 +80,7 @@ cdef bytes with_crlf(bytes lines):
         lf = <const char*>memchr(line, LF, end - line)
         memcpy(out, line, lf - line)
         out += lf - line
-        if lf == line or lf[-1] != CR:
+        if lf == line or (lf - 1)[0] != CR:
             out[0] = CR
             out += 1
         out[0] = LF
@@ -230,12 +230,8 @@ cdef bytes split_lines(LinesSplitter self, object data, const uint8_t* chunk, ui
             fits = self.skips
             if not fits:
                 break
-            if kept is None:
-                kept = []
-            if start > keep:
-                kept.append(joined(self.buffer.bytes, self.buffer.size, chunk + keep, start - keep))
+            kept = put_by(self, kept, chunk, keep, start)
             note_skipped(self, FrameError(refusals.LINE, base + start - before, self.limit))
-            buffer_clear(&self.buffer)
             self.skipping = found == NULL
             start = keep = size if found == NULL else end + 1
             before = 0

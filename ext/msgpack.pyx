@@ -63,7 +63,7 @@ cdef class MsgpackSplitter(ObjectSplitter):
             taken[0] += take
             if self.buffer.size < PREFIX:
                 return MORE
-            for known in range(PREFIX):
+            for known in range(<uint64_t>PREFIX):
                 scan.body = scan.body << 8 | self.buffer.bytes[known]
             scan.left = 0
             self.offset += PREFIX

@@ -39,6 +39,16 @@ cdef inline void forget_last(Splitter self) noexcept:
         self.fault = None
 
 
+cdef list put_by(Splitter self, list kept, const uint8_t* chunk, uint64_t start, uint64_t end):
+    """`kept`, a new list if it is None, with the frames in `chunk[start:end]`, the first of which begins in the buffer."""
+    if kept is None:
+        kept = []
+    if end > start:
+        kept.append(joined(self.buffer.bytes, self.buffer.size, chunk + start, end - start))
+    buffer_clear(&self.buffer)
+    return kept
+
+
 cdef int note_skipped(Splitter self, object fault) except -1:
     """Counts a message that is left out; `fault` says why."""
     if self.skipped == 0:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fastserver.errors import FrameError
+from fastserver.framing import http
 from fastserver.framing.arguments import UNLIMITED
 from fastserver.framing.codec import Codec
 
@@ -167,3 +168,9 @@ class Framing:
     def is_request(self, frames: bytes) -> bool:
         """True if `frames`, the first of a stream, begin as an HTTP request does."""
         return self._request is not None and self._request.match(frames) is not None
+
+    def begins_request(self, data: bytes) -> bool:
+        """True if `data`, the first bytes of a stream, begin as an HTTP request does, of which some may be skipped: its
+        first line may be too long, or lie outside of messages.
+        """
+        return self.is_request(data) or (b"\n" not in data and http.BYTES.match(data) is not None)

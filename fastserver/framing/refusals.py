@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 LINE = "line longer than the limit"
+OVERSIZE = "message longer than the limit"
+OUTSIDE = "bytes outside of messages"
 ENDED = "stream ended inside a message"
 NEVER = "byte 0xc1"
 NESTED = "container inside too many others"

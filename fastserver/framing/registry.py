@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from fastserver.compiled import COMPILED
-from fastserver.framing import http
+from fastserver.framing import delimited, http
 from fastserver.framing.bytescodec import BYTES
 from fastserver.framing.framing import Framing
 from fastserver.framing.grammar import Grammar, Parameter, split_query
@@ -20,6 +20,7 @@ from fastserver.framing.syslogcodec import SYSLOG
 
 if not TYPE_CHECKING and COMPILED:
     from fastserver.framing._splitters import (
+        DelimitedSplitter,
         LengthSplitter,
         LinesSplitter,
         Message,
@@ -33,6 +34,7 @@ if not TYPE_CHECKING and COMPILED:
         translate,
     )
 else:
+    from fastserver.framing.delimited import DelimitedSplitter
     from fastserver.framing.length import LengthSplitter
     from fastserver.framing.lines import LinesSplitter
     from fastserver.framing.message import Message
@@ -58,7 +60,7 @@ __all__ = [
     "translate",
 ]
 
-Name = Literal["lines", "msgpack", "msgpack-stream", "octet", "syslog", "length", "varint", "netstring"]
+Name = Literal["lines", "delimited", "msgpack", "msgpack-stream", "octet", "syslog", "length", "varint", "netstring"]
 """The names of the framings, for type checkers, which cannot read them out of `GRAMMARS`."""
 
 Mode = Name | str
@@ -72,8 +74,13 @@ def _lines(word: str, eol: str) -> Framing:
     return Framing(word, partial(LinesSplitter, eol=eol) if crlf else LinesSplitter, BYTES, http.LINE, escape)
 
 
+def _delimited(word: str, delimiter: bytes, start: bytes) -> Framing:
+    splitter = partial(DelimitedSplitter, delimiter=delimiter, start=start)
+    return Framing(word, splitter, BYTES, http.LINE, skips=bool(start))
+
+
 def _msgpack(word: str, json: MsgpackCodec) -> Framing:
-    return Framing(word, MsgpackSplitter, json)  # of a request, the first four bytes are a length over any limit
+    return Framing(word, MsgpackSplitter, json, http.BYTES)  # a length over any limit, but that may be skipped
 
 
 def _msgpack_stream(word: str, json: MsgpackCodec) -> Framing:
@@ -118,6 +125,7 @@ GRAMMARS: Final = {
             _lines,
             (Parameter("eol", "lf", "Line ends as they are sent; both are received.", choices=("lf", "crlf")),),
         ),
+        Grammar("delimited", _delimited, delimited.PARAMETERS),
         Grammar("msgpack", _msgpack, (_JSON,)),
         Grammar("msgpack-stream", _msgpack_stream, (_JSON,)),
         Grammar("octet", _octet),

@@ -90,6 +90,8 @@ class Reading:
         size = len(data)
         self.bytes_in += size
         tick = self._tick
+        if tick.skips and self.bytes_in == size and self._is_web_page(self.framing.begins_request(data)):
+            return
         try:
             frames = self.splitter.feed(data)
         except FrameError as error:
@@ -97,7 +99,7 @@ class Reading:
             return
         messages = 0
         if frames:
-            if self.messages_in == 0 and self._is_web_page(frames):
+            if self.messages_in == 0 and self._is_web_page(self.framing.is_request(frames)):
                 return
             messages = self.splitter.count
             self.messages_in += messages
@@ -121,6 +123,8 @@ class Reading:
         """Pass on what the splitter still holds: its stream has ended in order."""
         try:
             self._received(self.splitter.finish(), self.splitter.count)
+            if self.splitter.skipped:
+                self._skipped()
         except FrameError as error:
             self._frame_error(error)
 
@@ -231,7 +235,7 @@ class Reading:
         self.hub.pacing.receive(self, frames, messages)
 
     def _received(self, frames: bytes, messages: int) -> None:
-        if frames and not (self.messages_in == 0 and self._is_web_page(frames)):
+        if frames and not (self.messages_in == 0 and self._is_web_page(self.framing.is_request(frames))):
             self.messages_in += messages
             self._pace(frames, messages)
 
@@ -255,10 +259,9 @@ class Reading:
         )
         self.close(CloseReason.FRAME_ERROR)
 
-    def _is_web_page(self, frames: bytes) -> bool:
-        """Whether `frames`, the first it sent, show that it is a web page; then it is closed."""
-        config = self.hub.config
-        if config.allow_http_lines or not self.framing.is_request(frames):
+    def _is_web_page(self, request: bool) -> bool:
+        """Whether it is a web page, since what it sent first is a `request`; then it is closed."""
+        if not request or self.hub.config.allow_http_lines:
             return False
         self.hub.log.line(
             WARNING,

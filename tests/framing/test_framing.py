@@ -26,6 +26,7 @@ OVERSIZE = st.sampled_from(["close", "skip"])
 def test_the_framings_and_their_order() -> None:
     assert list(FRAMINGS) == [
         "lines",
+        "delimited",
         "msgpack",
         "msgpack-stream",
         "octet",

@@ -101,6 +101,26 @@ def test_a_request_is_longer_than_any_object_with_a_length(method: bytes) -> Non
     assert simulated(request, mode="msgpack", max_message=1 << 30, max_memory=None)[1:] == (b"", "frame_error")
 
 
+@pytest.mark.parametrize(
+    ("mode", "request_line", "body"),
+    [
+        ("lines", b"POST /" + b"x" * 100 + b" HTTP/1.1\r\n", b"launch\n"),
+        ("lines", b"POST /" + b"x" * 100, b" HTTP/1.1\r\nlaunch\n"),
+        ("delimited", b"POST /" + b"x" * 100 + b" HTTP/1.1\r\n\r\n\0", b"launch\0"),
+        ("delimited?start=%02&delimiter=%03", b"POST / HTTP/1.1\r\n\r\n", b"\x02launch\x03"),
+        ("msgpack", b"POST / HTTP/1.1\r\n\r\n", b"\0\0\0\1\1"),
+        ("msgpack-stream", b"POST / HTTP/1.1\r\n\r\n", b"\1"),
+    ],
+)
+def test_a_request_that_is_to_be_skipped_is_one_all_the_same(mode: str, request_line: bytes, body: bytes) -> None:
+    for pieces in ((request_line, body), (request_line + body,)):
+        assert simulated(*pieces, mode=mode, max_message=20, oversize="skip")[1:] == (b"", "http")
+
+
+def test_a_line_over_the_limit_that_is_no_request_is_skipped() -> None:
+    assert simulated(b"GET " + b"x" * 100 + b"\nhi\n", max_message=20, oversize="skip")[1:] == (b"hi\n", None)
+
+
 def test_nothing_of_it_is_handled() -> None:
     handled: list[bytes] = []
     simulation = Simulation()

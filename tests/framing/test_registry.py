@@ -47,7 +47,7 @@ def test_the_docs_have_every_parameter() -> None:
         r"^\| framing \| parameter \|.*\n\|[-|]*\|\n((?:\|.*\n)*)", path.read_text("utf-8"), re.MULTILINE
     )
     assert rows.splitlines() == [
-        f"| `{grammar.name}` | `{one.name}` | {one.default} | {one.allowed} | {one.help} |"
+        f"| `{grammar.name}` | `{one.name}` | {one.default or 'none'} | {one.allowed} | {one.help} |"
         for grammar in GRAMMARS.values()
         for one in grammar.parameters
     ]

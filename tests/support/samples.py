@@ -53,9 +53,22 @@ def _varint(payload: bytes) -> bytes:
     return (bytes([low | 0x80, high]) if high else bytes([low])) + payload
 
 
+def stream_of(delimiter: bytes, start: bytes = b"") -> st.SearchStrategy[bytes]:
+    """Messages that end with `delimiter`, with parts of it in them."""
+    parts = st.sampled_from([delimiter[:size] for size in range(1, len(delimiter) + 1)] + [start, b"x", b"\n"])
+    payloads = st.one_of(st.binary(max_size=12), st.lists(parts, max_size=12).map(b"".join))
+    return st.lists(payloads.map(lambda payload: start + payload + delimiter), max_size=6).map(b"".join)
+
+
 SAMPLES = {
     "lines": Sample(b"hi\r\n", b"hi", b"x" * 101, _LINES),
     "lines?eol=crlf": Sample(b"hi\r\n", b"hi", b"x" * 101, _LINES),
+    "delimited": Sample(b"hi\r\n\0", b"hi\r", b"x" * 101, damaged(stream_of(b"\0"))),
+    "delimited?delimiter=[[/]": Sample(b"[hi[[/]", b"[hi[[", b"x" * 103, damaged(stream_of(b"[[/]"))),
+    "delimited?delimiter=%00%00": Sample(b"hi\0h\0\0", b"hi\0", b"x" * 101, damaged(stream_of(b"\0\0"))),
+    "delimited?delimiter=%1C%0D&start=%0B": Sample(
+        b"\x0bhi\r\x1c\r", b"\x0bhi\r\x1c", b"\x0b" + b"x" * 101, damaged(stream_of(b"\x1c\r", b"\x0b"))
+    ),
     "msgpack": Sample(
         b"\x00\x00\x00\x03\xa2hi",
         b"\x00\x00\x00\x03\xa2h",

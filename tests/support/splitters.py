@@ -24,6 +24,9 @@ WORDS = (
     "length?bytes=2&includes=yes",
     "length?bytes=3&order=little",
     "length?order=little&includes=yes",
+    "delimited?delimiter=[[/]",
+    "delimited?delimiter=%00%00",
+    "delimited?delimiter=%1C%0D&start=%0B",
 )
 """The framings whose splitters are compared: all of the registry, and some with parameters."""
 

@@ -65,6 +65,16 @@ def _behind(width: int, order: Any = "big", own: int = 0) -> Frame:
     return frame
 
 
+def _delimited(delimiter: bytes, start: bytes = b"") -> Frame:
+    """Puts a delimiter behind payloads in which it does not begin, and `start` before them."""
+
+    def frame(payload: bytes) -> bytes | None:
+        whole = payload + delimiter
+        return start + whole if whole.find(delimiter) == len(payload) else None
+
+    return frame
+
+
 def _varint(payload: bytes) -> bytes:
     low, high = len(payload) % 128, len(payload) // 128
     return (bytes([low | 128, high]) if high else bytes([low])) + payload
@@ -73,6 +83,9 @@ def _varint(payload: bytes) -> bytes:
 WIRE_FORMS: dict[str, WireForm] = {
     "lines": WireForm(lambda payload: payload + b"\n", _line, (b"\n", b"\r\n")),
     "lines?eol=crlf": WireForm(lambda payload: payload + b"\r\n", _line),
+    "delimited": WireForm(_delimited(b"\0")),
+    "delimited?delimiter=%0D%0A": WireForm(_delimited(b"\r\n")),
+    "delimited?delimiter=%03&start=%02": WireForm(_delimited(b"\x03", b"\x02")),
     "msgpack": WireForm(prefixed),
     "msgpack?json=parse": WireForm(prefixed),
     "msgpack-stream": WireForm(bytes),
