@@ -30,6 +30,7 @@ VALUES = {
 
 PAIRS = [
     ("lines", "lines?eol=crlf"),
+    ("lines", "delimited"),
     ("lines", "octet"),
     ("lines", "length?bytes=2"),
     ("lines", "varint"),

@@ -22,10 +22,26 @@ cdef class DelimitedForm(Form):
         self.tail = len(delimiter)
         self.mark = <const uint8_t*>PyBytes_AS_STRING(delimiter)
         self.first = start[0] if start else 0
+        self.writes = True
 
     cdef void bounds(self, const char* frame, Py_ssize_t size, Py_ssize_t* head, Py_ssize_t* tail) noexcept:
         head[0] = self.head
         tail[0] = self.tail
+
+    cdef int write(self, Output* out, const uint8_t* payload, uint64_t size, uint64_t limit) except -1:
+        cdef uint8_t* to = NULL
+        if size <= limit:
+            to = room(out, self.head + size + self.tail)
+        if to == NULL:
+            return REFUSED
+        to[0] = self.first
+        to += self.head
+        memcpy(to, payload, size)
+        memcpy(to + size, self.mark, self.tail)
+        if self.find(to, 0, size + self.tail) < size:  # also one that begins in the payload and ends behind it
+            return REFUSED
+        out.size += self.head + size + self.tail
+        return WRITTEN
 
     cdef uint64_t find(self, const uint8_t* data, uint64_t at, uint64_t size) noexcept:
         """Where the delimiter begins in `data[at:size]`; `size` if it does not."""
