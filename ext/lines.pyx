@@ -89,6 +89,25 @@ cdef bytes with_crlf(bytes lines):
     return made
 
 
+cdef Messages messages_in(bytes frames, object peer, Py_ssize_t most, Py_ssize_t start, Form form):
+    """A message per line of `frames[start:]`, of that form, from `peer`; the first `most` if that is not negative."""
+    cdef const char* lines = PyBytes_AS_STRING(frames)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(frames)
+    cdef const char* lf
+    cdef Messages found
+    if start < 0:
+        raise ValueError(f"frames cannot start at {start}")
+    found = messages_of(peer, frames, start, form)
+    while start < size and most != 0:
+        lf = <const char*>memchr(lines + start, LF, size - start)
+        if lf == NULL:
+            raise ValueError("frames do not end where a frame ends")
+        start = lf - lines + 1
+        found.append(start)
+        most -= 1
+    return found
+
+
 cdef int put_line(Output* out, const uint8_t* payload, uint64_t size, uint64_t limit) except -1:
     """Writes a payload with two characters each in the place of LF and CR, which a line cannot have."""
     cdef uint64_t ends = 0, at
@@ -155,21 +174,7 @@ cdef class LinesSplitter(Splitter):
 
     def messages(self, bytes frames not None, object peer, Py_ssize_t most=-1, Py_ssize_t start=0) -> Messages:
         """A message per line of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
-        cdef const char* lines = PyBytes_AS_STRING(frames)
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(frames)
-        cdef const char* lf
-        cdef Messages found
-        if start < 0:
-            raise ValueError(f"frames cannot start at {start}")
-        found = messages_of(peer, frames, start, crlf_form if self.variant else lines_form)
-        while start < size and most != 0:
-            lf = <const char*>memchr(lines + start, LF, size - start)
-            if lf == NULL:
-                raise ValueError("frames do not end where a frame ends")
-            start = lf - lines + 1
-            found.append(start)
-            most -= 1
-        return found
+        return messages_in(frames, peer, most, start, crlf_form if self.variant else lines_form)
 
     def frame(self, payload, /) -> bytes:
         """`payload` as a line, its end added; ValueError if it holds an LF, is over the limit, or ends with CR where

@@ -76,6 +76,7 @@ class Assembly:
             behind=behind,
         )
         flush.skips = "skip" in (config.invalid_text, config.oversize) or any(one.skips for one in config.framings)
+        flush.answers = any(one.answers for one in config.framings)
         self.failures = Failures(keep=config.handler_errors == "keep", log=log, end=self._begin_stop)
         self.handlers = Handlers(config.max_waiting, self.failures.meet)
         relay = Relay(echo=config.echo, log=log, flush=flush, handlers=self.handlers)

@@ -17,7 +17,7 @@ cdef class Tick:
     cdef public _view.View _last
     cdef public set behind
     cdef public double room
-    cdef public bint relaying, shown, skips, _scheduled
+    cdef public bint relaying, shown, skips, answers, _scheduled
     cdef public list brakes, _dirty, _resting
     cdef public Stretch _stretch
     cdef public Limit _limit

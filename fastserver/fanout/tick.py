@@ -60,6 +60,7 @@ class Tick:
         "_speaker",
         "_stalled",
         "_stretch",
+        "answers",
         "began",
         "behind",
         "brakes",
@@ -88,6 +89,8 @@ class Tick:
         """Whether the log shows what is relayed."""
         self.skips = False
         """Whether splitters may leave out messages."""
+        self.answers = False
+        """Whether splitters may have answers for those whose bytes they get."""
         self.behind = behind.peers
         """Peers that have not taken all they were offered."""
         self.room = float("inf")

@@ -19,6 +19,9 @@ class Discard:
     def finish(self) -> bytes:
         return b""
 
+    def answer(self) -> bytes:
+        return b""
+
     def messages(self, frames: bytes, peer: object, most: int = -1, start: int = 0) -> NoReturn:
         raise ValueError("bytes that are thrown away hold no message")
 

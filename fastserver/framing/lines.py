@@ -14,7 +14,8 @@ LF = b"\n"
 CR = b"\r"
 
 
-def _bounds(frames: bytes, start: int, end: int) -> tuple[int, int]:
+def bounds(frames: bytes, start: int, end: int) -> tuple[int, int]:
+    """Where the payload of the line `frames[start:end]` begins and ends."""
     return start, end - (2 if frames.endswith(CR + LF, start, end) else 1)
 
 
@@ -26,7 +27,7 @@ def escape(payload: bytes) -> bytes:
     return payload.replace(LF, rb"\n").replace(CR, rb"\r")
 
 
-FORM = Form(_bounds, BYTES)
+FORM = Form(bounds, BYTES)
 
 
 def with_crlf(lines: bytes) -> bytes:
@@ -34,6 +35,20 @@ def with_crlf(lines: bytes) -> bytes:
     if lines.count(LF) == lines.count(CR + LF):
         return lines
     return lines.replace(CR + LF, LF).replace(LF, CR + LF)
+
+
+def messages_in(frames: bytes, peer: P, most: int, start: int, form: Form) -> Messages[P]:
+    """A message per line of `frames[start:]`, of that form, from `peer`; the first `most` if that is not negative."""
+    if start < 0:
+        raise ValueError(f"frames cannot start at {start}")
+    ends: list[int] = []
+    at = start
+    while at < len(frames) and len(ends) != most:
+        at = frames.find(LF, at) + 1
+        if not at:
+            raise ValueError("frames do not end where a frame ends")
+        ends.append(at)
+    return messages_of(peer, frames, start, ends, form)
 
 
 class LinesSplitter:
@@ -140,16 +155,7 @@ class LinesSplitter:
 
     def messages(self, frames: bytes, peer: P, most: int = -1, start: int = 0) -> Messages[P]:
         """A message per line of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
-        if start < 0:
-            raise ValueError(f"frames cannot start at {start}")
-        ends: list[int] = []
-        at = start
-        while at < len(frames) and len(ends) != most:
-            at = frames.find(LF, at) + 1
-            if not at:
-                raise ValueError("frames do not end where a frame ends")
-            ends.append(at)
-        return messages_of(peer, frames, start, ends, FORM)
+        return messages_in(frames, peer, most, start, FORM)
 
     def frame(self, payload: bytes | bytearray | memoryview, /) -> bytes:
         """`payload` as a line, its end added; ValueError if it holds an LF, is over the limit, or ends with CR where

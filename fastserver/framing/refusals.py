@@ -5,6 +5,7 @@ from __future__ import annotations
 LINE = "line longer than the limit"
 OVERSIZE = "message longer than the limit"
 OUTSIDE = "bytes outside of messages"
+SUBNEGOTIATION = "subnegotiation longer than the limit"
 ENDED = "stream ended inside a message"
 NEVER = "byte 0xc1"
 NESTED = "container inside too many others"

@@ -30,6 +30,7 @@ if not TYPE_CHECKING and COMPILED:
         NetstringSplitter,
         OctetSplitter,
         SyslogSplitter,
+        TelnetSplitter,
         VarintSplitter,
         translate,
     )
@@ -44,6 +45,7 @@ else:
     from fastserver.framing.netstring import NetstringSplitter
     from fastserver.framing.octet import OctetSplitter
     from fastserver.framing.syslog import SyslogSplitter
+    from fastserver.framing.telnet import TelnetSplitter
     from fastserver.framing.translation import translate
     from fastserver.framing.varint import VarintSplitter
 
@@ -60,7 +62,9 @@ __all__ = [
     "translate",
 ]
 
-Name = Literal["lines", "delimited", "msgpack", "msgpack-stream", "octet", "syslog", "length", "varint", "netstring"]
+Name = Literal[
+    "lines", "delimited", "msgpack", "msgpack-stream", "octet", "syslog", "length", "varint", "netstring", "telnet"
+]
 """The names of the framings, for type checkers, which cannot read them out of `GRAMMARS`."""
 
 Mode = Name | str
@@ -108,6 +112,10 @@ def _netstring(word: str) -> Framing:
     return Framing(word, NetstringSplitter, BYTES)
 
 
+def _telnet(word: str) -> Framing:
+    return Framing(word, TelnetSplitter, BYTES, http.LINE, escape, answers=True)
+
+
 _JSON: Final = Parameter(
     "json",
     "text",
@@ -141,6 +149,7 @@ GRAMMARS: Final = {
         ),
         Grammar("varint", _varint),
         Grammar("netstring", _netstring),
+        Grammar("telnet", _telnet),
     )
 }
 """Every grammar by its name. The settings, the load generator, the clients and the docs take the names from here."""

@@ -12,7 +12,7 @@ from fastserver.fanout.channel import Channel
 from fastserver.fanout.member import Group, Member
 from fastserver.fanout.view import View
 from fastserver.figures import Figures
-from fastserver.peers import books, closing, figures, membership
+from fastserver.peers import answering, books, closing, figures, membership
 from fastserver.peers.books import Amount, Past
 from fastserver.peers.closing import CLOSE_TIMEOUT, happen
 from fastserver.peers.membership import Memberships
@@ -169,6 +169,8 @@ class Peer(Reading, asyncio.Protocol):
             self.link.error = self.link.error or errno.ENOMEM
             self.write_failed()
             raise
+        if self.framing.answers:
+            self.answer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         try:
@@ -198,6 +200,9 @@ class Peer(Reading, asyncio.Protocol):
     def write_failed(self) -> None:
         """Nothing more can be written to it: its link says why."""
         closing.write_failed(self)
+
+    def answer(self) -> None:
+        answering.answer(self)
 
     def cut_off(self, reason: CloseReason) -> None:
         """End the connection, and drop what its link was not given; at once, unless a last word was asked for."""

@@ -115,6 +115,8 @@ class Reading:
                 self.last_message = tick.began
         if tick.skips and self.splitter.skipped:
             messages += self._skipped()
+        if tick.answers and self.view.framing.answers:
+            self.answer()
         tick.room -= size
         if size >= FULL_READ or tick.brakes or tick.room < 0:
             self._brake(size, messages)
@@ -211,6 +213,10 @@ class Reading:
             self.link.resume_reading()
 
     # Rare paths.
+
+    def answer(self) -> None:
+        """Send back what its splitter has to say, between two messages, if it takes everything now."""
+        raise NotImplementedError
 
     def close(self, reason: CloseReason = CloseReason.KICKED) -> None:
         """End the connection without loss."""

@@ -34,6 +34,7 @@ def test_the_framings_and_their_order() -> None:
         "length",
         "varint",
         "netstring",
+        "telnet",
     ]
     for name, entry in FRAMINGS.items():
         assert entry.name == name

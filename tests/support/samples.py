@@ -60,6 +60,16 @@ def stream_of(delimiter: bytes, start: bytes = b"") -> st.SearchStrategy[bytes]:
     return st.lists(payloads.map(lambda payload: start + payload + delimiter), max_size=6).map(b"".join)
 
 
+_TELNET = st.lists(
+    st.one_of(
+        st.binary(max_size=24),
+        st.binary(min_size=60, max_size=140),
+        st.lists(st.sampled_from(b"\r\n\0\xff\xf0\xf1\xfa\xfb\xfc\xfd\xfe\x01x"), max_size=12).map(bytes),
+        st.sampled_from([b"\xff\xfa\x18\x01\xff\xf0", b"\xff\xfa", b"\xff\xf0", b"plain\r\n"]),
+    ),
+    max_size=8,
+).map(b"".join)
+
 SAMPLES = {
     "lines": Sample(b"hi\r\n", b"hi", b"x" * 101, _LINES),
     "lines?eol=crlf": Sample(b"hi\r\n", b"hi", b"x" * 101, _LINES),
@@ -96,6 +106,7 @@ SAMPLES = {
     "varint": Sample(
         b"\x02hi", b"\x02h", b"\x65", damaged(_PAYLOADS.map(lambda payloads: b"".join(map(_varint, payloads))))
     ),
+    "telnet": Sample(b"hi\r\n", b"hi", b"x" * 101, _TELNET),
     "netstring": Sample(
         b"2:hi,",
         b"2:hi",

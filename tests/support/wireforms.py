@@ -51,6 +51,10 @@ def _line(payload: bytes) -> bytes:
     return payload.replace(b"\n", b"\\n").replace(b"\r", b"\\r")
 
 
+def _telnet(payload: bytes) -> bytes:
+    return payload.replace(b"\xff", b"\xff\xff").replace(b"\r", b"\r\0") + b"\r\n"
+
+
 def _counted(payload: bytes) -> bytes | None:
     return b"%d %b" % (len(payload), payload) if payload else None
 
@@ -95,6 +99,7 @@ WIRE_FORMS: dict[str, WireForm] = {
     "length?bytes=1": WireForm(_behind(1)),
     "length?bytes=2&order=little&includes=yes": WireForm(_behind(2, "little", 2)),
     "varint": WireForm(_varint),
+    "telnet": WireForm(_telnet, _line),
     "netstring": WireForm(lambda payload: b"%d:%b," % (len(payload), payload)),
 }
 """Every framing of the registry, and some with parameters, by their words."""
