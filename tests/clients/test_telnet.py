@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from conftest import StartProgram
+from conftest import Serve, StartProgram
+from support.conversation import Conversation
 from support.requirements import required_program
 from support.server_process import ServerProcess
 
@@ -44,3 +45,23 @@ def test_in_a_pipe(server: ServerProcess, start_program: StartProgram) -> None:
     assert listener.read_line() == b"from a pipe\r\n"
     listener.send(b"into a pipe\n")
     script.output.wait_for("^into a pipe$")
+
+
+def test_negotiation(serve: Serve, start_program: StartProgram) -> None:
+    """A server of the framing `telnet` answers what is negotiated, and nobody else sees any of it."""
+    conversation = Conversation(serve, "telnet", "lines")
+    person = start_program(telnet(), "127.0.0.1", str(conversation.ports["telnet"]), terminal=True)
+    person.output.wait_for("Escape character is")
+    conversation.server.wait_for_peers(3)
+    person.type(b"\x1d")
+    person.output.wait_for("telnet> ")
+    person.type(b"toggle options\r")
+    person.output.wait_for("Will show option processing")
+    person.type(b"\x1d")
+    person.output.wait_for("telnet> ")
+    person.type(b"send will naws\r")
+    person.output.wait_for("RCVD DONT NAWS")
+    person.type(b"and then typed\r")
+    assert conversation.peers["lines"].read_line() == b"and then typed\n"
+    conversation.peers["lines"].send(b"shown \xff to a person\n")
+    person.output.wait_for("shown \xff to a person")
