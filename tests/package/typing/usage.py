@@ -39,7 +39,13 @@ config = Config(
     handler_errors="keep",
     drain_timeout=1.5,
 )
-assert_type(config.mode, Literal["lines", "msgpack", "msgpack-stream"] | str)
+assert_type(
+    config.mode,
+    Literal[
+        "lines", "delimited", "msgpack", "msgpack-stream", "octet", "syslog", "length", "varint", "netstring", "telnet"
+    ]
+    | str,
+)
 Config(mode="lines?eol=crlf")
 assert_type(config.port, int | None)
 assert_type(config.max_pending, int)
