@@ -145,7 +145,7 @@ def test_commands_are_understood(page: Path, tmp_path: Path, monkeypatch: pytest
                 source = (ROOT / script).read_text("utf-8")
                 assert all(f'"{word}"' in source for word in arguments if word.startswith("--")), words
             case ["pytest", *arguments]:
-                known = ("--benchmark-enable", "-n", "3")
+                known = ("--benchmark-enable", "-n", "3", "-k", "compiled")
                 assert all(word in known or (ROOT / word).exists() for word in arguments), words
             case ["ruff" | "mypy" | "lint-imports", *_]:
                 assert words[0].replace("lint-imports", "importlinter") in (ROOT / "pyproject.toml").read_text("utf-8")
