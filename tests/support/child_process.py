@@ -6,9 +6,12 @@ when that has not happened by a deadline far beyond what it takes.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
+import struct
 import subprocess
+import termios
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -128,6 +131,7 @@ class ChildProcess:
         self, arguments: Sequence[str | Path], folder: Path, environment: Mapping[str, str] | None
     ) -> None:
         ours, theirs = os.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))  # rows, columns
         try:
             self.process = subprocess.Popen(
                 arguments,
