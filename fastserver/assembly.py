@@ -63,7 +63,7 @@ class Assembly:
         # Messages: from peers, through handlers or not, to peers.
         unraised = Unraised(clock)
         behind = Behind[Peer](config.max_pending, unraised)
-        self.flush = flush = Tick(
+        self.tick = tick = Tick(
             config.flush_interval,
             config.max_pending,
             delivery=Flush(behind, unraised),
@@ -75,15 +75,13 @@ class Assembly:
             ),
             behind=behind,
         )
-        flush.skips = "skip" in (config.invalid_text, config.oversize) or any(one.skips for one in config.framings)
-        flush.answers = any(one.answers for one in config.framings)
+        tick.skips = "skip" in (config.invalid_text, config.oversize) or any(one.skips for one in config.framings)
+        tick.answers = any(one.answers for one in config.framings)
         self.failures = Failures(keep=config.handler_errors == "keep", log=log, end=self._begin_stop)
         self.handlers = Handlers(config.max_waiting, self.failures.meet)
-        relay = Relay(echo=config.echo, log=log, flush=flush, handlers=self.handlers)
+        relay = Relay(echo=config.echo, log=log, tick=tick, handlers=self.handlers)
 
-        self.limits = Limits(
-            config, clock=clock, log=log, peers=peers, flush=flush, behind=behind, receive=relay.receive
-        )
+        self.limits = Limits(config, clock=clock, log=log, peers=peers, tick=tick, behind=behind, receive=relay.receive)
 
         # Peers: how they come and go, and what they share.
         self.unread = Unread(clock)
@@ -103,7 +101,7 @@ class Assembly:
             config=config,
             clock=clock,
             log=log,
-            flush=flush,
+            tick=tick,
             behind=behind,
             sockets=self.sockets,
             packer=self.packer,
@@ -144,7 +142,7 @@ class Assembly:
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Use the time and the timers of `loop`."""
         self.clock.start(loop)
-        self.flush.attach(self.clock)
+        self.tick.attach(self.clock)
         self.handlers.context = copy_context()
         self.loop = loop
 
@@ -152,7 +150,7 @@ class Assembly:
         """Have no loop any more."""
         self.sockets.close()
         self.clock.stop()
-        self.flush.attach(self.clock)
+        self.tick.attach(self.clock)
 
     def _begin_stop(self, cause: BaseException) -> None:
         """End the server, since a handler raised `cause`."""

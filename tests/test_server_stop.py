@@ -55,7 +55,7 @@ def test_a_broadcast_from_a_wrong_thread_leaves_nothing() -> None:
                 with pytest.raises(RuntimeError, match=r"[Nn]on-thread-safe"):
                     made.everyone.broadcast(b"wrong")
                 with pytest.raises(RuntimeError, match=r"[Nn]on-thread-safe"):
-                    made.flush.rest(next(iter(made.peers)))
+                    made.tick.rest(next(iter(made.peers)))
                 with pytest.raises(RuntimeError, match=r"[Nn]on-thread-safe"):
                     next(iter(made.peers)).relay(b"wrong\n", 0, 6)
 

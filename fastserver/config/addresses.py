@@ -17,7 +17,7 @@ GROUP: Final = "Addresses"
 MODE: Final = setting(
     GROUP,
     None,
-    "Framing: how messages lie in the byte stream.",
+    "Framing: how messages lie in the byte stream; some take parameters, as in 'length?bytes=2'.",
     kind=str,
     stands_for=DEFAULT_MODE,
     choices=tuple(FRAMINGS),

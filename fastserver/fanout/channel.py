@@ -59,7 +59,7 @@ class Circle(Protocol):
     """The server of a channel, as far as the channel depends on it."""
 
     @property
-    def flush(self) -> Publisher: ...
+    def tick(self) -> Publisher: ...
 
     @property
     def packer(self) -> Packer:
@@ -169,11 +169,11 @@ class Channel(Generic[P]):
             self._source = view
         only = excluded[0].member_of(self) if len(excluded) == 1 else None
         if not excluded:
-            circle.flush.publish(view, None, frame, 1)
+            circle.tick.publish(view, None, frame, 1)
         elif only is not None and only.view is view:
-            circle.flush.publish(view, only, frame, 1)
+            circle.tick.publish(view, only, frame, 1)
         else:
-            circle.flush.publish_past(view, excluded, frame)
+            circle.tick.publish_past(view, excluded, frame)
 
     def _excluded(self, exclude: Any) -> tuple[Receiver, ...]:
         """`exclude`, checked."""

@@ -16,24 +16,24 @@ class Relay:
     its sender too.
     """
 
-    def __init__(self, *, echo: bool, log: Log, flush: Tick, handlers: Handlers) -> None:
+    def __init__(self, *, echo: bool, log: Log, tick: Tick, handlers: Handlers) -> None:
         self._echo = echo
         self._log = log
-        self._flush = flush
+        self._tick = tick
         self._handlers = handlers
 
     def watch(self, peer: Peer) -> None:
         """Have `peer`, which has come, receive what is relayed; and have the fast path do all it can of the work."""
-        self._flush.relaying = not (self._handlers.takes_messages or self._echo)
-        self._flush.shown = self._log.shows_messages  # so another level counts from the next connection on
+        self._tick.relaying = not (self._handlers.takes_messages or self._echo)
+        self._tick.shown = self._log.shows_messages  # so another level counts from the next connection on
         if peer.role.receives:
             peer.add(peer.view)
 
     def receive(self, peer: Peer, frames: bytes, messages: int) -> None:
         """Pass on `frames` (complete, that many messages), which `peer` sent."""
-        if self._flush.shown:
+        if self._tick.shown:
             self._log.messages(peer.id, peer.address, peer.framing, frames, messages)
         if self._handlers.takes_messages:
             self._handlers.received(peer, frames, messages)
         else:
-            self._flush.publish(peer.view, None if self._echo else peer.member, frames, messages, peer.id)
+            self._tick.publish(peer.view, None if self._echo else peer.member, frames, messages, peer.id)

@@ -56,9 +56,9 @@ class Block:
     `timeout` is in seconds.
     """
 
-    def __init__(self, timeout: float, *, clock: Clock, flush: Tick, behind: Behind[Peer]) -> None:
+    def __init__(self, timeout: float, *, clock: Clock, tick: Tick, behind: Behind[Peer]) -> None:
         self._clock = clock
-        self._flush = flush
+        self._tick = tick
         self._behind = behind
         self._enough = behind.limit.bytes // 2
         self._budget = Budget(timeout)
@@ -79,7 +79,7 @@ class Block:
             if not self._slow:
                 self._since = now
                 self._note_behind()
-                self._flush.brakes.append(self)
+                self._tick.brakes.append(self)
             self._slow[peer] = self._new_wait(peer, now)
             self._paused.pop(peer, None)
             peer.resume_reading(Pause.BLOCK)
@@ -95,7 +95,7 @@ class Block:
     def release(self, peer: Peer) -> None:
         """Wait no more for `peer`. If it was the last, senders go on."""
         if self._slow.pop(peer, None) is not None and not self._slow:
-            self._flush.brakes.remove(self)
+            self._tick.brakes.remove(self)
             self._waited += self._clock.time() - self._since
             paused, self._paused = self._paused, {}
             for sender in paused:

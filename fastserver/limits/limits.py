@@ -33,20 +33,20 @@ class Limits:
         clock: Clock,
         log: Log,
         peers: PeerMap,
-        flush: Tick,
+        tick: Tick,
         behind: Behind[Peer],
         receive: Callable[[Peer, bytes, int], object],
     ) -> None:
-        self.pacing = Pacing(config, clock=clock, log=log, flush=flush, receive=receive)
-        self.slow_consumers = SlowConsumers(config, clock=clock, log=log, flush=flush, behind=behind)
+        self.pacing = Pacing(config, clock=clock, log=log, tick=tick, receive=receive)
+        self.slow_consumers = SlowConsumers(config, clock=clock, log=log, tick=tick, behind=behind)
         moves = self.pacing.readers.is_moving
         self.memory = Memory(
-            config.max_memory, clock=clock, log=log, peers=peers, flush=flush, behind=behind, moves=moves
+            config.max_memory, clock=clock, log=log, peers=peers, tick=tick, behind=behind, moves=moves
         )
         self.timeouts = Timeouts(config, clock=clock, peers=peers, slow_consumers=self.slow_consumers)
         self.heartbeat = Heartbeat(config, clock=clock, peers=peers)
         self.vanished = Vanished(config.tcp_user_timeout, clock=clock, log=log, peers=peers)
-        self.rates = Rates(config, clock=clock, log=log, flush=flush, throttled=peers.throttled)
+        self.rates = Rates(config, clock=clock, log=log, tick=tick, throttled=peers.throttled)
         self.watchers = (self.timeouts, self.heartbeat, self.vanished, self.rates)
         """The parts that watch peers from when they come (see `fastserver.access.door`)."""
         self.keepers = (self.slow_consumers, self.timeouts, self.heartbeat, self.vanished, self.memory)

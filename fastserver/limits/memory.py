@@ -69,7 +69,7 @@ class Memory:
         clock: Clock,
         log: Log,
         peers: PeerMap,
-        flush: Tick,
+        tick: Tick,
         behind: Behind[Peer],
         moves: Callable[[Peer], bool],
     ) -> None:
@@ -78,17 +78,17 @@ class Memory:
         self._clock = clock
         self._log = log
         self._peers = peers
-        self._flush = flush
+        self._tick = tick
         self._behind = behind
         self._moves = moves
         if limit is not None:
-            flush.room = limit
+            tick.room = limit
         self._progress: dict[Peer, Progress] = {}  # of peers for which something was held when it was last added up
 
     def usage(self) -> Usage:
         """The bytes that are held now."""
         usage = Usage(self._peers, self._behind.peers, self._moves)
-        usage.total += self._flush.unsequenced
+        usage.total += self._tick.unsequenced
         return usage
 
     def check(self) -> None:
@@ -112,7 +112,7 @@ class Memory:
                 usage.remove(peer)
                 self._progress.pop(peer, None)
                 peer.cut_off(CloseReason.MEMORY)
-        self._flush.room = max((self.limit - usage.total) // 2, headroom(self.limit))
+        self._tick.room = max((self.limit - usage.total) // 2, headroom(self.limit))
 
     def forget(self, peer: Peer) -> None:
         """Know nothing more of `peer`, which is gone."""

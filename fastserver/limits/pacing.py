@@ -54,14 +54,14 @@ class Pacing:
         *,
         clock: Clock,
         log: Log,
-        flush: Tick,
+        tick: Tick,
         receive: Callable[[Peer, bytes, int], object],
     ) -> None:
         target = config.max_pending if config.slow_consumer == "block" else config.max_pending // 2
-        self.readers = Readers(config, target, clock=clock, log=log, flush=flush)
-        self._trickle = Trickle(clock=clock, flush=flush, readers=self.readers, ended=self._interval_ended)
+        self.readers = Readers(config, target, clock=clock, log=log, tick=tick)
+        self._trickle = Trickle(clock=clock, tick=tick, readers=self.readers, ended=self._interval_ended)
         self._clock = clock
-        self._flush = flush
+        self._tick = tick
         self._receive = receive
         self._paused: OrderedDict[Peer, HeldBack] = OrderedDict()  # senders, in the order of their turn
         self._turns: OrderedDict[Peer, asyncio.Future[None]] = OrderedDict()  # of the inboxes that wait, likewise
@@ -82,8 +82,8 @@ class Pacing:
         if self.readers.moved(peer):
             self._release_soon()
         elif self.readers.add(peer):
-            if self not in self._flush.brakes:
-                self._flush.brakes.append(self)
+            if self not in self._tick.brakes:
+                self._tick.brakes.append(self)
             self._trickle.measure()
 
     def forget(self, peer: Peer) -> None:
@@ -91,9 +91,9 @@ class Pacing:
         if not self.readers.remove(peer):
             return
         if not self.readers:
-            self._flush.hold_at = NEVER
-            if self in self._flush.brakes:
-                self._flush.brakes.remove(self)
+            self._tick.hold_at = NEVER
+            if self in self._tick.brakes:
+                self._tick.brakes.remove(self)
         self._release_soon()
 
     # Senders.
@@ -115,19 +115,19 @@ class Pacing:
         if sender in self._called:
             self._called.discard(sender)
             self._release_soon()
-        flush = self._flush
-        full = flush.published >= flush.hold_at and size > self._trickle.share
+        tick = self._tick
+        full = tick.published >= tick.hold_at and size > self._trickle.share
         if full and sender.inbox is None and sender not in self._paused:
             self._trickle.measure()
-            if flush.published >= flush.hold_at:
+            if tick.published >= tick.hold_at:
                 self._pause(sender)
 
     async def turn(self, sender: Peer, size: int) -> None:
         """Return when a message of `sender`, `size` bytes, may be handled."""
-        flush = self._flush
+        tick = self._tick
         self._called.discard(sender)
         while not self._over and sender.reason not in UNHEARD:
-            if flush.published < flush.hold_at or self._fits(sender, size):
+            if tick.published < tick.hold_at or self._fits(sender, size):
                 return
             turn = self._turns[sender] = asyncio.get_running_loop().create_future()
             await turn
@@ -184,8 +184,8 @@ class Pacing:
 
     def _room(self) -> int:
         """Bytes that may be published now, less those that senders who had their turn are likely to bring."""
-        flush = self._flush
-        return flush.hold_at - flush.published - READ_SIZE * len(self._called)
+        tick = self._tick
+        return tick.hold_at - tick.published - READ_SIZE * len(self._called)
 
     def _interval_ended(self, seconds: float) -> None:
         self._called.clear()
@@ -207,8 +207,8 @@ class Pacing:
     def _release(self) -> None:
         """Pass on what is held, go on with inboxes, and read paused senders, as far as may be, in turn."""
         self._will_release = False
-        flush = self._flush
-        most = flush.published + RELEASED_AT_ONCE
+        tick = self._tick
+        most = tick.published + RELEASED_AT_ONCE
         self._releasing = True
         try:
             while self.active:
@@ -216,7 +216,7 @@ class Pacing:
                     self._trickle.measure()
                     if self._room() <= 0:
                         break
-                if flush.published >= most:
+                if tick.published >= most:
                     self._release_soon()
                     break
                 if self._turns:

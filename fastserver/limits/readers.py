@@ -59,12 +59,12 @@ class Readers:
     `pace_timeout` of `config` in any minute.
     """
 
-    def __init__(self, config: Config, target: int, *, clock: Clock, log: Log, flush: Tick) -> None:
+    def __init__(self, config: Config, target: int, *, clock: Clock, log: Log, tick: Tick) -> None:
         self.held_seconds = 0.0
         """For how long messages were held back, in all."""
         self._clock = clock
         self._log = log
-        self._flush = flush
+        self._tick = tick
         self._limit = config.max_pending
         self._target = target
         self._budget = Budget(config.pace_timeout)
@@ -111,8 +111,8 @@ class Readers:
 
     def due(self, peer: Peer) -> int:
         """The total of published bytes up to which `peer` cannot be over its target."""
-        flush = self._flush
-        return flush.published - flush.collected + self._target - peer.pending_bytes
+        tick = self._tick
+        return tick.published - tick.collected + self._target - peer.pending_bytes
 
     def least_due(self) -> int | None:
         """The least due of all; None if nobody is waited for."""
@@ -162,7 +162,7 @@ class Readers:
             if took > 0:
                 reader.moved = now
             elif now - reader.moved >= STUCK:
-                self._flush.room -= peer.link.kernel_memory  # counts from now on (see memory.py)
+                self._tick.room -= peer.link.kernel_memory  # counts from now on (see memory.py)
                 done.append(peer)
                 continue
             burdens = held > 0 and took < self._limit * elapsed and self._is_cause(peer)
@@ -173,7 +173,7 @@ class Readers:
 
     def _is_cause(self, peer: Peer) -> bool:
         """True if messages may be held back because of `peer`: another read would bring it over its target."""
-        return self.due(peer) <= self._flush.published + min(READ_SIZE, self._target // 4)
+        return self.due(peer) <= self._tick.published + min(READ_SIZE, self._target // 4)
 
     def _log_spent(self, peer: Peer) -> None:
         self._log.line(

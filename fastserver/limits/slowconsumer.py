@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 class SlowConsumers:
     """Applies the policy of `config`. The log tells of each episode how long it was and how many messages it cost."""
 
-    def __init__(self, config: Config, *, clock: Clock, log: Log, flush: Tick, behind: Behind[Peer]) -> None:
+    def __init__(self, config: Config, *, clock: Clock, log: Log, tick: Tick, behind: Behind[Peer]) -> None:
         self.lasting: set[Peer] = set()
         """Peers that have been far behind for a long time (`slow_after`)."""
-        self.block = Block(config.block_timeout, clock=clock, flush=flush, behind=behind)
+        self.block = Block(config.block_timeout, clock=clock, tick=tick, behind=behind)
         self._clock = clock
         self._log = log
         self._policy = config.slow_consumer

@@ -56,7 +56,7 @@ class Rates:
     `throttled` counts how often the reading of a peer was paused, by the name of the setting.
     """
 
-    def __init__(self, config: Config, *, clock: Clock, log: Log, flush: Tick, throttled: Counter[str]) -> None:
+    def __init__(self, config: Config, *, clock: Clock, log: Log, tick: Tick, throttled: Counter[str]) -> None:
         self.clock = clock
         self.log = log
         self.throttled = throttled
@@ -64,7 +64,7 @@ class Rates:
         self._burst = config.burst
         self._origins: OrderedDict[str, Used] = OrderedDict()
         if self._limits != (None, None):
-            flush.brakes.append(self)
+            tick.brakes.append(self)
 
     def __len__(self) -> int:
         """Origins that are remembered."""

@@ -25,11 +25,11 @@ TRICKLE_INTERVAL: Final = 0.01
 class Trickle:
     """Sets `Tick.hold_at` as `readers` need it. `ended` is called at the end of each interval, with its seconds."""
 
-    def __init__(self, *, clock: Clock, flush: Tick, readers: Readers, ended: Callable[[float], object]) -> None:
+    def __init__(self, *, clock: Clock, tick: Tick, readers: Readers, ended: Callable[[float], object]) -> None:
         self.share = 0
         """Bytes in an interval of each sender that says little."""
         self._clock = clock
-        self._flush = flush
+        self._tick = tick
         self._readers = readers
         self._ended = ended
         self._began = 0.0  # of the interval, loop time
@@ -46,12 +46,12 @@ class Trickle:
     def measure(self) -> None:
         """Look anew at how much may be published."""
         least = self._readers.least_due()
-        self._flush.hold_at = NEVER if least is None else max(least, self._end)
+        self._tick.hold_at = NEVER if least is None else max(least, self._end)
 
     def fits(self, sender: Peer, size: int) -> bool:
         """True if `size` bytes that `sender` sent may be passed on now, maybe as part of its share."""
-        flush = self._flush
-        if flush.published + size <= flush.hold_at:
+        tick = self._tick
+        if tick.published + size <= tick.hold_at:
             return True
         self.begin()
         used = self._used.get(sender, 0) + size
@@ -60,26 +60,26 @@ class Trickle:
             self._left -= size
             return True
         self.measure()
-        return flush.published + size <= flush.hold_at
+        return tick.published + size <= tick.hold_at
 
     def begin(self) -> None:
         """Begin an interval, unless one runs."""
         if self._runs:
             return
-        flush = self._flush
+        tick = self._tick
         self._runs = True
         self._began = self._clock.time()
         self._clock.call_later(TRICKLE_INTERVAL, self._finish)
-        before = flush.hold_at
+        before = tick.hold_at
         self.measure()
         piece = self._readers.trickle(self._began, TRICKLE_INTERVAL)
         self._left = piece // 4
         # Bytes that passed beyond those that could are not forgiven, but for the shares.
-        self._end = min(before + sum(self._used.values()), flush.published) + piece - self._left
+        self._end = min(before + sum(self._used.values()), tick.published) + piece - self._left
         self.share = self._left // max(1, len(self._used))
         self._used.clear()
         if self._readers:
-            flush.hold_at = max(flush.hold_at, self._end)
+            tick.hold_at = max(tick.hold_at, self._end)
 
     def _finish(self) -> None:
         self._runs = False

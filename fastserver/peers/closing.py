@@ -148,7 +148,7 @@ def _refill(peer: Connection, within: float) -> None:
 def _drain(peer: Connection, within: float) -> None:
     """Write everything pending."""
     peer.drop_unheard()
-    peer.hub.flush.run()  # what was sent before is for it
+    peer.hub.tick.run()  # what was sent before is for it
     if peer.link.error:  # what was sent before has shown that it is gone
         write_failed(peer)
     if peer.stage == Stage.DRAINING:

@@ -38,8 +38,8 @@ class Doorway(asyncio.Protocol):
         self._peer.link.resume_reading()  # the loop of Python 3.10 reads on, and believes that it is paused
         self._peer.link.pause_reading()
         hub = self._peer.hub
-        hub.flush.room -= len(data)
-        if hub.flush.room < 0:
+        hub.tick.room -= len(data)
+        if hub.tick.room < 0:
             hub.check_memory()
 
     def eof_received(self) -> bool:

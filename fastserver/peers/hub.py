@@ -93,7 +93,7 @@ class Hub(Generic[P]):
     config: Config
     clock: Clock
     log: Log
-    flush: Tick
+    tick: Tick
     behind: Behind[P]
     sockets: Sockets
     packer: Packer

@@ -117,7 +117,7 @@ class Listening:
         self._messages: Iterator[Message[None]] = iter(())
         peer.link = TransportLink(peer, self._pipe)
         peer.began()
-        hub.flush.run()  # what was broadcast before is not for it
+        hub.tick.run()  # what was broadcast before is not for it
         join(peer, peer.view)
         local[peer] = self._pipe
 

@@ -120,7 +120,7 @@ def miss(peer: Subscriber) -> None:
 
 def hear_again(peer: Subscriber) -> None:
     """Offer `peer` again what is flushed from now on."""
-    peer.hub.flush.run()
+    peer.hub.tick.run()
     missed = [member for member in peer.members if member.missing]
     for member in missed:
         leave(peer, member)
@@ -130,13 +130,13 @@ def hear_again(peer: Subscriber) -> None:
 
 def tell(peer: Subscriber, frame: bytes) -> None:
     """Send `peer` a frame of its framing, in its place in the order."""
-    peer.hub.flush.publish(_direct(peer), None, frame, 1)
+    peer.hub.tick.publish(_direct(peer), None, frame, 1)
 
 
 def tell_now(peer: Subscriber, frame: bytes) -> None:
     """Send `peer` a frame of its framing right behind what was flushed, whatever a sequencer has not given back."""
-    peer.hub.flush.collect(_direct(peer), None, frame, 1)
-    peer.hub.flush.write_dirty()
+    peer.hub.tick.collect(_direct(peer), None, frame, 1)
+    peer.hub.tick.write_dirty()
 
 
 def _direct(peer: Subscriber) -> View:

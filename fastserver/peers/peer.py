@@ -102,7 +102,7 @@ class Peer(Reading, asyncio.Protocol):
         """
         self._check(channel)
         if self.role.receives and self.stage in OFFERED and self.member_of(channel) is None:
-            self.hub.flush.run()  # what was broadcast before is not for it
+            self.hub.tick.run()  # what was broadcast before is not for it
             if self.stage in OFFERED:  # it was not closed just now, being too slow
                 membership.join(self, channel.view(self.framing))
 
@@ -112,7 +112,7 @@ class Peer(Reading, asyncio.Protocol):
         """
         self._check(channel)
         if self.member_of(channel) is not None:
-            self.hub.flush.run()  # what was broadcast before is for it
+            self.hub.tick.run()  # what was broadcast before is for it
             member = self.member_of(channel)  # another, if it misses messages since then; none, if it was closed
             if member is not None:
                 membership.leave(self, member)
@@ -126,7 +126,7 @@ class Peer(Reading, asyncio.Protocol):
     def relay(self, frames: bytes, start: int, end: int) -> None:
         """Broadcast one message it sent, `frames[start:end]`, as the server does without a handler."""
         hub = self.hub
-        hub.flush.relay(self.view, None if hub.config.echo else self.member, frames, start, end, self.id)
+        hub.tick.relay(self.view, None if hub.config.echo else self.member, frames, start, end, self.id)
 
     def close(self, reason: CloseReason = CloseReason.KICKED, within: float = CLOSE_TIMEOUT) -> None:
         """End the connection without loss: nothing more that it sends is passed on, and nothing more is offered to it;
@@ -180,7 +180,7 @@ class Peer(Reading, asyncio.Protocol):
             self.member = self.throttle = None
             self.link.release()
 
-    # From the server, its limits, and the flush.
+    # From the server, its limits, and the tick.
 
     @property
     def closed(self) -> bool:

@@ -78,7 +78,7 @@ class Reading:
         """Loop time of its last read that completed a message, seconds."""
         self.hub = hub
         """Shared with the other peers of its server."""
-        self._tick: Tick = hub.flush
+        self._tick: Tick = hub.tick
         self._paused: int = Pause.NONE
         # While it is read, how much `read_time` is behind the loop's, seconds; while it is not, where that stands.
         self._clock = 0.0
@@ -229,10 +229,10 @@ class Reading:
     def _brake(self, size: int, messages: int) -> None:
         """Pause its reading, if there is cause: `size` bytes were read that completed so many messages."""
         if size >= READ_SIZE:
-            self.hub.flush.rest(self)
-        for brake in tuple(self.hub.flush.brakes):
+            self.hub.tick.rest(self)
+        for brake in tuple(self.hub.tick.brakes):
             brake.after_read(self, size, messages)
-        if self.hub.flush.room < 0:
+        if self.hub.tick.room < 0:
             self.hub.check_memory()
 
     def _pace(self, frames: bytes, messages: int) -> None:

@@ -92,7 +92,7 @@ def check(server: Server, witnesses: Witnesses, ended: list[Figures]) -> None:
     totals = vars(server.peers.totals())
     check_totals(totals, peers)
     check_witnesses(witnesses, peers, totals["messages_in"])
-    assert not server.flush.behind
+    assert not server.tick.behind
 
 
 def run(main: Coroutine[Any, Any, None], runner: Runner) -> None:

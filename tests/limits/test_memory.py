@@ -237,7 +237,7 @@ def test_what_is_kept_beside_frames_counts_for_the_limit_of_memory() -> None:
         simulation.loop.tick()
         if turn % 100 == 0:
             kept: dict[int, int] = {}
-            for one in simulation.server.flush.behind:
+            for one in simulation.server.tick.behind:
                 kept |= one.kept()
             most = max(most, sum(kept.values()))
     assert most <= limit + limit // 8

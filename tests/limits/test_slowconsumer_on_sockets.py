@@ -29,7 +29,7 @@ def test_slow_consumer_is_closed_and_the_others_get_everything(run: Run) -> None
             assert figures.reason == CloseReason.SLOW_CONSUMER
             assert figures.dropped_bytes > 1 << 20
             assert figures.offered_messages == figures.messages_out + figures.dropped_messages
-            assert not server.flush.behind
+            assert not server.tick.behind
             await until(lambda: peer_of(server, 1).figures().messages_out == total)
             stuck.reset()
 
@@ -44,10 +44,10 @@ def test_peer_that_falls_behind_and_reads_again_gets_everything(run: Run) -> Non
             sent = b"".join(b"%08d\n" % number for number in range(3_000_000))
             await sender.send(sent)
             await until(lambda: peer_of(server, 0).figures().offered_bytes == len(sent))
-            assert peer_of(server, 0) in server.flush.behind
+            assert peer_of(server, 0) in server.tick.behind
             late.read_on()
             assert await late.receive(len(sent)) == sent
-            await until(lambda: not server.flush.behind)
+            await until(lambda: not server.tick.behind)
             await sender.send(b"and on\n")
             assert await late.receive(7) == b"and on\n"
             figures = peer_of(server, 0).figures()

@@ -81,7 +81,7 @@ class Scene:
             self.fire(Event.LOST)
         assert self.peer.closed
         assert self.peer not in list(self.simulation.server.peers)
-        assert self.peer not in self.simulation.server.flush.behind
+        assert self.peer not in self.simulation.server.tick.behind
         assert not self.peer.members
         assert self.left == [self.peer.reason]
         figures = self.peer.figures()

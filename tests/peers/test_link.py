@@ -28,7 +28,7 @@ def test_a_message_that_is_cut_ends_in_a_reset_and_the_kernel_forgets_it(play_tc
         else:
             while not peer.closed and peer.reason is None:
                 peer.send(line)
-                scene.server.flush.run()
+                scene.server.tick.run()
         await until(lambda: bool(scene.left))
         data, was_reset = await to_the_end(reader)
         assert was_reset
@@ -106,7 +106,7 @@ def test_the_books_are_right_for_one_that_takes_late(play_any: Play, policy: str
             other = scene.server.channel("other")
             peer.join(other)
             other.broadcast(b"%09999d" % number)
-            scene.server.flush.run()
+            scene.server.tick.run()
         figures = peer.figures()
         assert figures.offered_messages == figures.messages_out + figures.pending_messages + figures.dropped_messages
         assert figures.pending_messages >= 60
@@ -132,7 +132,7 @@ def test_ends_of_a_connection_that_is_gone_raise_nothing(play_any: Play) -> None
         peers[0].close()
         peers[1].abort()
         peers[2].send(b"too late")
-        scene.server.flush.run()
+        scene.server.tick.run()
         peers[2].close()
         peers[2].close()
         await scene.server.stop()
@@ -183,12 +183,12 @@ def test_what_the_kernel_holds_for_peers_that_are_behind_counts_as_memory(play: 
         for _ in range(20):
             await scene.connect(receive_buffer=4096)
         line = b"x" * 9999
-        while len(scene.server.flush.behind) < 20:
+        while len(scene.server.tick.behind) < 20:
             scene.tell(line)
             await heard(honest, 10_000)
             await asyncio.sleep(0)  # a read that finds something does not let the loop run
         assert not scene.left  # they may still be taking
-        await until(lambda: not any(map(scene.server.limits.pacing.readers.is_moving, scene.server.flush.behind)))
+        await until(lambda: not any(map(scene.server.limits.pacing.readers.is_moving, scene.server.tick.behind)))
         while not scene.left:
             scene.tell(line)
             await asyncio.sleep(0)

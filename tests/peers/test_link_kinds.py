@@ -95,13 +95,13 @@ def test_a_peer_that_cannot_take_everything_is_behind_and_catches_up(network: Si
     peer, transport = network.connect(0)
     for _ in range(10):
         network.server.everyone.broadcast(LINE[:-1])
-        network.server.flush.run()
-    assert peer in network.server.flush.behind
+        network.server.tick.run()
+    assert peer in network.server.tick.behind
     figures = peer.figures()
     assert figures.offered_bytes == 100_000
     assert figures.bytes_out == len(transport.sent)
     transport.give_room(MANY)
-    assert peer not in network.server.flush.behind
+    assert peer not in network.server.tick.behind
     assert transport.sent == LINE * 10
     assert peer.figures().messages_out == 10
 

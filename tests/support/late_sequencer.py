@@ -16,13 +16,13 @@ ELSEWHERE = 7
 
 
 class LateSequencer:
-    """The sequencer of the process that `flush` belongs to, and of another. A batch has its turn when the test says."""
+    """The sequencer of the process that `tick` belongs to, and of another. A batch has its turn when the test says."""
 
-    def __init__(self, flush: Tick) -> None:
-        self._flush = flush
+    def __init__(self, tick: Tick) -> None:
+        self._tick = tick
         self._batches: deque[tuple[int, Sequence[Piece]]] = deque()
         self._elsewhere = 0
-        flush.sequencer = self
+        tick.sequencer = self
 
     def submit(self, number: int, pieces: Sequence[Piece]) -> None:
         self._batches.append((number, pieces))
@@ -44,9 +44,9 @@ class LateSequencer:
     def give_back(self) -> None:
         """The oldest batch has its turn."""
         number, _ = self._batches.popleft()
-        self._flush.sequenced(HERE, number)
+        self._tick.sequenced(HERE, number)
 
     def give_back_elsewhere(self, pieces: Sequence[Piece]) -> None:
         """A batch that the other process published has its turn."""
         self._elsewhere += 1
-        self._flush.sequenced(ELSEWHERE, self._elsewhere, pieces)
+        self._tick.sequenced(ELSEWHERE, self._elsewhere, pieces)

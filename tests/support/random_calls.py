@@ -189,7 +189,7 @@ class RandomCalls(RuleBasedStateMachine):
     def teardown(self) -> None:
         if self.finish():
             self.end()
-            assert not self.server.flush.behind
+            assert not self.server.tick.behind
             self.simulation.close()
 
     def end(self) -> None:

@@ -56,13 +56,13 @@ class Scene:
     def tell(self, line: bytes) -> None:
         """Send a line to everyone, now."""
         self.server.everyone.broadcast(line)
-        self.server.flush.run()
+        self.server.tick.run()
 
     async def stuff(self, peer: Peer, line: bytes) -> None:
         """Send lines until the kernel takes no more for `peer`, which reads nothing."""
         while not peer.link.stuck and peer.reason is None:
             peer.send(line)
-            self.server.flush.run()
+            self.server.tick.run()
 
 
 async def heard(sock: socket.socket, size: int) -> bytes:

@@ -206,7 +206,7 @@ class Simulation:
 
     def put_in_sequence(self) -> LateSequencer:
         """Have what is published from now on have its turn when the sequencer that this gives says so."""
-        self.sequencer = LateSequencer(self.server.flush)
+        self.sequencer = LateSequencer(self.server.tick)
         return self.sequencer
 
     def make_loop(self) -> Loop:
@@ -223,7 +223,7 @@ class Simulation:
         """Whether something waits for the end of a tick. Messages of one who was heard alone before go out without
         that, and so does what is collected as soon as it is much. What goes out to a sequencer waits no more.
         """
-        return self.server.flush.collected > (0 if self.sequencer is None else self.sequencer.bytes)
+        return self.server.tick.collected > (0 if self.sequencer is None else self.sequencer.bytes)
 
     def connect(
         self,
