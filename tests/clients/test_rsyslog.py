@@ -18,14 +18,19 @@ global(workDirectory="{folder}")
 module(load="imfile")
 template(name="line" type="string" string="{line}")
 input(type="imfile" file="{folder}/app.log" tag="app")
-action(type="omfwd" target="127.0.0.1" port="{port}" protocol="tcp" tcp_framing="{framing}" template="line")
+action(
+    type="omfwd" target="127.0.0.1" port="{port}" protocol="tcp"
+    tcp_framing="{framing}" tcp_framedelimiter="{delimiter}" template="line"
+)
 """
 
 
-def configure(folder: Path, port: int, framing: str = "traditional", line: str = r"%msg%\n") -> Path:
+def configure(
+    folder: Path, port: int, framing: str = "traditional", line: str = r"%msg%\n", delimiter: int = 10
+) -> Path:
     """The configuration of an rsyslogd that follows the log in `folder`, and forwards it to that port."""
     path = folder / "rsyslog.conf"
-    path.write_text(CONFIGURATION.format(folder=folder, port=port, framing=framing, line=line))
+    path.write_text(CONFIGURATION.format(folder=folder, port=port, framing=framing, line=line, delimiter=delimiter))
     return path
 
 
@@ -122,5 +127,22 @@ def test_octet_counting(
         assert read_counted(conversation.peers["octet"]) == payload
         assert read_counted(conversation.peers["syslog"]) == payload
         assert conversation.peers["lines"].read_line() == payload + b"\n"
+    forwarder.signal(signal.SIGTERM)
+    assert forwarder.wait() == 0, str(forwarder.errors)
+
+
+def test_a_delimiter(serve: Serve, start_program: StartProgram, tmp_path: Path) -> None:
+    """With a NUL behind each message, entries keep their line feeds among peers who can have them."""
+    rsyslogd = required_program("rsyslogd", "rsyslog")
+    conversation = Conversation(serve, "delimited", "lines")
+    entries = [b"entry %d" % number for number in range(1000)]
+    (tmp_path / "app.log").write_bytes(b"".join(entry + b"\n" for entry in entries))
+    port = conversation.ports["delimited"]
+    configuration = configure(tmp_path, port, line=r"%msg%\nand more", delimiter=0)
+    forwarder = start_program(rsyslogd, "-n", "-C", "-f", configuration, "-i", tmp_path / "rsyslogd.pid")
+    for entry in entries:
+        frame = entry + b"\nand more\0"
+        assert conversation.peers["delimited"].read(len(frame)) == frame
+        assert conversation.peers["lines"].read_line() == entry + rb"\nand more" + b"\n"
     forwarder.signal(signal.SIGTERM)
     assert forwarder.wait() == 0, str(forwarder.errors)
