@@ -243,7 +243,7 @@ PARAMETERS: Final = (
         "delimiter",
         "%00",
         "Ends each message.",
-        form=r"1 to 16 bytes, each as it is, `%HH`, `\xHH`, `\0`, `\t`, `\n` or `\r`",
+        form=r"1 to 16 bytes, each as it is, %HH, \xHH, \0, \t, \n or \r",
         parse=lambda text: read(text, 1, LONGEST),
         show=write,
     ),
