@@ -175,7 +175,8 @@ cdef bytes split_telnet(TelnetSplitter self, object data, const uint8_t* chunk, 
     if done or not self.buffer.size:
         rest.bytes = NULL
         rest.size = rest.capacity = 0
-        buffer_append(&rest, self.buffer.bytes + done, self.buffer.size - done, self.buffer.size)
+        if self.buffer.size > done:
+            buffer_append(&rest, self.buffer.bytes + done, self.buffer.size - done, self.buffer.size)
         buffer_clear(&self.buffer)
         self.buffer = rest
     self.count = count

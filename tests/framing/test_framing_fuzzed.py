@@ -19,6 +19,8 @@ from fastserver.framing.registry import framing
 FOUND = {
     # memcpy to a null pointer, if of no bytes: undefined, says C
     "nothing is held of a message over the limit": ("msgpack-stream", b"\x81\xbe\x13", 0xF9, 0x7E, 0x81),
+    # 0 added to a null pointer: undefined, says C
+    "nothing is held, and nothing is fed": ("telnet", b"", 0x73, 0x15, 0x0B),
 }
 
 
