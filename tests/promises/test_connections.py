@@ -46,7 +46,8 @@ class Speaker(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         await loop.sock_connect(self.socket, (host, int(port)))
         self.transport, _ = await loop.create_connection(lambda: self, sock=self.socket)
-        self.address = "{}:{}".format(*self.transport.get_extra_info("sockname"))
+        # Two connections to different listeners may have the same address.
+        self.key = (self.mode, "{}:{}".format(*self.transport.get_extra_info("sockname")))
         return self
 
     def data_received(self, data: bytes) -> None:
@@ -87,24 +88,24 @@ class Conversation:
                 log_messages=0,
             )
         )
-        self.peers: dict[str, Peer] = {}
-        self.ended: dict[str, Figures] = {}
+        self.peers: dict[tuple[str, str], Peer] = {}
+        self.ended: dict[tuple[str, str], Figures] = {}
         self.said = 0
         self.enough = False
         self.server.on_connect(self._came)
         self.server.on_disconnect(self._left)
 
     def _came(self, peer: Peer) -> None:
-        self.peers[peer.address] = peer
+        self.peers[peer.framing.name, peer.address] = peer
 
     def _left(self, peer: Peer, reason: CloseReason) -> None:
-        self.ended[peer.address] = peer.figures()
+        self.ended[peer.framing.name, peer.address] = peer.figures()
 
     async def come(self, kind: str, buffer: int | None = None) -> list[Speaker]:
         """A peer of that kind in each mode comes."""
         addresses = zip(MODES, self.server.addresses, strict=True)
         speakers = [await Speaker(f"{kind}-{mode}", mode).connect(address, buffer) for mode, address in addresses]
-        await until(lambda: all(speaker.address in self.peers for speaker in speakers))
+        await until(lambda: all(speaker.key in self.peers for speaker in speakers))
         return speakers
 
     async def go_through(self, policy: str) -> None:
@@ -145,8 +146,8 @@ class Conversation:
 
     @property
     def not_listeners(self) -> list[Peer]:
-        listeners = [listener.address for listener in self.listeners]
-        return [peer for address, peer in self.peers.items() if address not in listeners]
+        listeners = [listener.key for listener in self.listeners]
+        return [peer for key, peer in self.peers.items() if key not in listeners]
 
     async def break_off(self, breaker: Speaker) -> None:
         """A peer sends half a message, and resets its connection once that was read."""
@@ -154,7 +155,7 @@ class Conversation:
         breaker.transport.write(breaker.frame()[: SIZE // 2])
         del breaker.said[whole:]
         size = sum([len(frames_of(breaker.mode, payload)[breaker.mode]) for payload in breaker.said]) + SIZE // 2
-        await until(lambda: self.peers[breaker.address].bytes_in == size)
+        await until(lambda: self.peers[breaker.key].bytes_in == size)
         breaker.break_off()
 
     async def go_on(self, talker: Speaker) -> None:
@@ -165,7 +166,7 @@ class Conversation:
 
     def are_slow(self, policy: str) -> bool:
         """Whether the policy has dealt with all that do not read; under `block` the first stops everyone."""
-        slow = [self.peers[stopper.address] for stopper in self.stoppers]
+        slow = [self.peers[stopper.key] for stopper in self.stoppers]
         if policy == "disconnect":
             return all(peer.reason is CloseReason.SLOW_CONSUMER for peer in slow)
         if policy == "block":
@@ -202,7 +203,7 @@ class Conversation:
         assert at == len(order) or policy == "disconnect"
 
     def check_books(self, speaker: Speaker, order: list[bytes], policy: str) -> None:
-        figures = self.ended[speaker.address]
+        figures = self.ended[speaker.key]
         received = speaker.received
         notices = [message for message in received if isinstance(message, dict)]
         assert figures.pending_messages == figures.pending_bytes == 0
