@@ -272,7 +272,7 @@ cdef bytes split_lines(LinesSplitter self, object data, const uint8_t* chunk, ui
 cdef bint line_fits(
     LinesSplitter self, const uint8_t* chunk, uint64_t start, uint64_t end, uint64_t before
 ) noexcept:
-    # One byte over the limit is a CR that an LF follows, or must still follow.
+    # A line may be one byte over the limit if that is a CR, which an LF follows or must still follow.
     if before + end - start != self.limit + 1:
         return False
     return (chunk[end - 1] if end > start else self.buffer.bytes[before - 1]) == CR

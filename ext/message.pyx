@@ -1,4 +1,4 @@
-# One message, and the form of its frame. The twins are fastserver/framing/message.py and form.py.
+# A message, and the form of its frame. The twins are fastserver/framing/message.py and form.py.
 
 
 @cython.no_gc

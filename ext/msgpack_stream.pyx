@@ -34,7 +34,7 @@ cdef class MsgpackStreamSplitter(ObjectSplitter):
             self.offset += took
             scan_shift(scan)
             if took < held or (status == MORE and not held):
-                # What is left is the beginning of a head.
+                # The rest is the beginning of a head.
                 if held:
                     self.buffer.size -= took
                     memmove(self.buffer.bytes, self.buffer.bytes + took, self.buffer.size)

@@ -1,4 +1,4 @@
-# What is written piece by piece: bytes, and where in them the pairs of maps that are not complete begin.
+# An output takes bytes piece by piece, and knows where in them the pairs of maps that are not complete begin.
 
 
 cdef enum:  # what writing comes to, where it is no error

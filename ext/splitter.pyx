@@ -1,4 +1,4 @@
-# What splitters have in common. The base has no methods of C, since a table of them would take 8 bytes of each.
+# The base of all splitters. It has no methods of C, since a table of them would take 8 bytes of each splitter.
 
 cdef enum State:
     ALIVE

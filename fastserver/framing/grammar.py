@@ -11,7 +11,7 @@ from fastserver.framing.framing import Framing
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of a grammar. Its values are `choices`, or what `parse` takes."""
+    """A parameter of a grammar. Its values are `choices`, or what `parse` takes."""
 
     name: str
     default: str

@@ -139,7 +139,7 @@ class LinesSplitter:
         """True if the line whose newest bytes are `chunk[start:end]` may end here, or go on."""
         before = 0 if start else len(self._held)
         over = before + end - start - self._max
-        # One byte over the limit is a CR that an LF follows, or must still follow.
+        # A line may be one byte over the limit if that is a CR, which an LF follows or must still follow.
         return over <= 0 or (over == 1 and (chunk[end - 1 : end] if end > start else self._held[-1:]) == CR)
 
     def _lines(self, chunk: bytes, start: int, end: int) -> bytes:

@@ -27,11 +27,11 @@ SE, SB, WILL, WONT, DO, DONT = 240, 250, 251, 252, 253, 254
 
 REFUSAL: Final = {WILL: DONT, DO: WONT}
 WITHDRAWN: Final = {WONT: DONT, DONT: WONT}
-"""What an offer was refused with that is over now."""
+"""The refusals that end when an offer is withdrawn, by the verbs that withdraw it."""
 
 
 class Step(IntEnum):
-    """What the next byte is."""
+    """Kinds that the next byte may be of."""
 
     TEXT = auto()
     """Part of a line, or IAC."""
