@@ -64,13 +64,12 @@ cdef dict delimited_forms = {}  # by start and delimiter: a splitter has 8 bytes
 @cython.final
 @cython.no_gc
 @cython.auto_pickle(False)
-cdef class DelimitedSplitter(Splitter):
+cdef class DelimitedSplitter(RefusingSplitter):
     """Cuts a byte stream at a delimiter into messages of at most `max_message` bytes. With `start`, one byte, each
     begins with that, and what lies between two is left out.
     """
 
     cdef DelimitedForm form
-    cdef tuple dead  # the refusal, once there was one: what, where, the limit
     cdef uint8_t seeking  # what comes next is between two messages
     cdef uint8_t noisy  # and there was something
 
@@ -82,27 +81,6 @@ cdef class DelimitedSplitter(Splitter):
         if self.form is None:
             self.form = delimited_forms[start, delimiter] = DelimitedForm(start, delimiter)
         self.seeking = self.form.head > 0
-
-    def feed(self, data, /) -> bytes:
-        """Takes the next bytes of the stream, gives every message they complete; FrameError at one too long."""
-        cdef Input chunk
-        self.check_alive()
-        open_input(data, &chunk)
-        self.state = LOST
-        try:
-            frames = self.split(data, chunk.bytes, chunk.size)
-        finally:
-            close_input(&chunk)
-        self.state = ALIVE
-        return frames
-
-    cdef int check_alive(self) except -1:
-        forget_last(self)
-        if self.dead is not None:
-            raise FrameError(*self.dead)
-        if self.state == LOST:
-            raise MemoryError
-        return 0
 
     cdef bytes split(self, object data, const uint8_t* chunk, uint64_t size):
         cdef DelimitedForm form = self.form

@@ -50,7 +50,7 @@ cdef HeadedForm headed_form = HeadedForm()
 
 @cython.no_gc
 @cython.auto_pickle(False)
-cdef class HeadedSplitter(Splitter):
+cdef class HeadedSplitter(RefusingSplitter):
     """Cuts a byte stream into frames that are a head, a payload of at most `max_message` bytes, and a tail.
 
     A longer payload is refused, or with `oversize="skip"` thrown away as it comes, exactly as long as its head says.
@@ -61,7 +61,6 @@ cdef class HeadedSplitter(Splitter):
     cdef uint64_t whole  # bytes of it, once its head is complete
     cdef uint64_t passed  # bytes of it that were thrown away
     cdef uint64_t left  # bytes of it that are still to be thrown away
-    cdef tuple dead  # the arguments of the refusal, once there was one
     cdef bint loose  # LF, CR, space and NUL may stand between frames; they are not passed on
 
     def __cinit__(self, max_message, invalid_text="close", oversize="close", **grammar):
@@ -77,20 +76,6 @@ cdef class HeadedSplitter(Splitter):
         the payload is over the limit.
         """
         return 0
-
-    def feed(self, data, /) -> bytes:
-        """Takes the next bytes of the stream, gives every frame they complete; FrameError at a wrong one."""
-        cdef Input chunk
-        forget_last(self)
-        self.check_alive()
-        open_input(data, &chunk)
-        self.state = LOST
-        try:
-            frames = self.split(data, chunk.bytes, chunk.size)
-        finally:
-            close_input(&chunk)
-        self.state = ALIVE
-        return frames
 
     cdef bytes split(self, object data, const uint8_t* chunk, uint64_t size):
         cdef uint64_t base = self.offset + self.passed + self.buffer.size  # where `chunk` begins in the stream
@@ -200,13 +185,6 @@ cdef class HeadedSplitter(Splitter):
             raise FrameError(refusals.NO_COMMA, at)
         return 0
 
-    cdef int check_alive(self) except -1:
-        if self.state == DEAD:
-            raise FrameError(*self.dead)
-        if self.state == LOST:
-            raise MemoryError
-        return 0
-
     cdef int die(self, saw, offset, limit, hint) except -1:
         self.dead = (saw, offset, limit, b"", 0, hint)
         self.state = DEAD
@@ -216,7 +194,6 @@ cdef class HeadedSplitter(Splitter):
 
     def finish(self) -> bytes:
         """Tells the end of the stream: b"", or FrameError if that is inside a frame."""
-        forget_last(self)
         self.check_alive()
         if self.buffer.size or self.left:
             self.die(refusals.ENDED, self.offset, None, "")

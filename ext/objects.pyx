@@ -33,7 +33,7 @@ cdef enum:
 
 @cython.no_gc
 @cython.auto_pickle(False)
-cdef class ObjectSplitter(Splitter):
+cdef class ObjectSplitter(RefusingSplitter):
     """Cuts a byte stream into frames that hold one msgpack object each, of at most `max_message` bytes.
 
     `invalid_text` decides about an object with text that is not UTF-8: `close` refuses it, `skip` leaves it out, and
@@ -42,7 +42,6 @@ cdef class ObjectSplitter(Splitter):
 
     cdef InvalidText invalid
     cdef Scan* scan  # of what is held, or what is skipped; NULL if nothing is
-    cdef tuple dead  # the refusal, once there was one: what, where, the limit
 
     def __cinit__(self, max_message, invalid_text="close", oversize="close"):
         self.limit = limit(max_message)
@@ -73,27 +72,6 @@ cdef class ObjectSplitter(Splitter):
     cdef uint64_t wanted(self, Scan* scan) noexcept:
         """The largest size (bytes) that the frame can have, as far as is known."""
         return scan.end
-
-    def feed(self, data, /) -> bytes:
-        """Takes the next bytes of the stream, gives every frame they complete; FrameError at a wrong one."""
-        cdef Input chunk
-        self.check_alive()
-        open_input(data, &chunk)
-        self.state = LOST
-        try:
-            frames = self.split(data, chunk.bytes, chunk.size)
-        finally:
-            close_input(&chunk)
-        self.state = ALIVE
-        return frames
-
-    cdef int check_alive(self) except -1:
-        forget_last(self)
-        if self.dead is not None:
-            raise FrameError(*self.dead)
-        if self.state == LOST:
-            raise MemoryError
-        return 0
 
     cdef bytes split(self, object data, const uint8_t* chunk, uint64_t size):
         cdef Scan scan

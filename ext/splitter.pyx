@@ -55,3 +55,36 @@ cdef int note_skipped(Splitter self, object fault) except -1:
         self.fault = fault
     self.skipped += 1
     return 0
+
+
+@cython.no_gc
+@cython.auto_pickle(False)
+cdef class RefusingSplitter(Splitter):
+    """A splitter that keeps its refusal, which it raises again from then on."""
+
+    cdef tuple dead  # the arguments of the refusal, once there was one
+
+    cdef bytes split(self, object data, const uint8_t* chunk, uint64_t size):
+        """The frames that `chunk`, the bytes of `data`, completes."""
+        return b""
+
+    def feed(self, data, /) -> bytes:
+        """Takes the next bytes of the stream, gives every frame they complete; FrameError at a wrong one."""
+        cdef Input chunk
+        self.check_alive()
+        open_input(data, &chunk)
+        self.state = LOST
+        try:
+            frames = self.split(data, chunk.bytes, chunk.size)
+        finally:
+            close_input(&chunk)
+        self.state = ALIVE
+        return frames
+
+    cdef int check_alive(self) except -1:
+        forget_last(self)
+        if self.dead is not None:
+            raise FrameError(*self.dead)
+        if self.state == LOST:
+            raise MemoryError
+        return 0
