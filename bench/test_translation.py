@@ -1,4 +1,4 @@
-"""What translation costs: `pytest bench/test_translation.py --benchmark-enable`.
+"""The cost of translation: `pytest bench/test_translation.py --benchmark-enable`.
 
 `extra_info` of each result says it in ns per message of its fastest round, for batches of 256 messages of about 64
 bytes. A batch is translated once for each framing, however many receive it.

@@ -124,7 +124,7 @@ class Channel(Generic[P]):
         circle.call_threadsafe(self._broadcast, circle.packer.frame(value), self._excluded(exclude))
 
     def listen(self) -> Listening:
-        """Its messages from now on, within this process: `async for message in channel.listen()`.
+        """The messages of the channel from now on, within this process: `async for message in channel.listen()`.
 
         It is bounded as a peer is: more than `max_pending` behind, `slow_consumer` says what becomes of it. Raises
         RuntimeError unless the server runs.

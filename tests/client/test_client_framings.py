@@ -58,7 +58,7 @@ def test_payloads_and_frames_are_those_that_were_sent(run: Run, mode: str) -> No
 
 @pytest.mark.parametrize("mode", SAMPLES)
 def test_a_blocking_client(run: Run, mode: str) -> None:
-    """It sends, and another receives; then the other way round."""
+    """A client sends, and another receives; then the other way round."""
     sent = values(mode, NUMBER)
 
     def talk(address: str) -> list[Any]:

@@ -46,7 +46,7 @@ def test_two_of_a_kind(serve: Serve, start_program: StartProgram, mode: str) -> 
 
 
 def test_all_of_them(serve: Serve, start_program: StartProgram) -> None:
-    """One conversation: each receives what any of the others sends, in its own form."""
+    """In one conversation, each receives what any of the others sends, in its own form."""
     conversation = Conversation(serve, *RECEIVERS, "lines")
     started = peers(start_program, conversation, list(RECEIVERS))
     for mode, peer in started.items():

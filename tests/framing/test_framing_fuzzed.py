@@ -1,4 +1,4 @@
-"""What the fuzzer has found, and that what it does with an input holds for ordinary ones (see tests/fuzz.py)."""
+"""The findings of the fuzzer are mended, and its checks hold for ordinary inputs (see tests/fuzz.py)."""
 
 from __future__ import annotations
 

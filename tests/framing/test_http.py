@@ -1,4 +1,4 @@
-"""What a page in a browser posts to the server is not passed on."""
+"""The server does not pass on a request that a page in a browser posts to it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ POST = b"POST / HTTP/1.1\r\nHost: 127.0.0.1:3000\r\nContent-Length: 12\r\n\r\nla
 
 
 def simulated(*pieces: bytes, end: bool = False, **settings: Any) -> tuple[Simulation, bytes, str | None]:
-    """What another peer received of `pieces`, and the reason for which their sender is closed or closing."""
+    """The bytes that another peer received of `pieces`, and why their sender is closed or closing."""
     simulation = Simulation(**settings)
     peer, _ = simulation.connect()
     _, heard = simulation.connect()

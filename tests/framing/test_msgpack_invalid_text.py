@@ -1,4 +1,4 @@
-"""What becomes of a msgpack message with text that is not UTF-8: its sender is closed, it is skipped, or it passes."""
+"""Splitters refuse a msgpack message with text that is not UTF-8, leave it out, or let it pass."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ NUMBER: Final = 1_000_000
 
 
 class Kernel:
-    """One connection and what the kernel says of it, in a simulation of which the limit is 10 s."""
+    """A connection, and what the kernel says of it, in a simulation of which the limit is 10 s."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **settings: object) -> None:
         self.simulation = Simulation(**{"tcp_user_timeout": 10.0, "message_timeout": None} | settings)

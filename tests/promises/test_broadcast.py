@@ -132,7 +132,7 @@ class Broadcast(RandomCalls):
                 assert len(known.sent) == sum(map(len, known.offered))
 
     def end(self) -> None:
-        """What was offered arrives."""
+        """Peers receive all that they were offered."""
         for known in self.known:
             if known.open:
                 known.transport.give_room(ENDLESS)

@@ -74,7 +74,7 @@ class Speaker(asyncio.Protocol):
 
 
 class Conversation:
-    """One server with a listener for each mode, and in each mode a peer of each kind."""
+    """A server with a listener for each mode, and in each mode a peer of each kind."""
 
     def __init__(self, policy: str) -> None:
         self.server = Server(
@@ -173,7 +173,7 @@ class Conversation:
             return any(peer.pending_bytes > LIMIT for peer in slow)
         return all(peer.figures().dropped_messages for peer in slow)
 
-    # What must have become of it.
+    # Checks, when all is over.
 
     def check(self, policy: str) -> None:
         order = self.listeners[0].received
@@ -191,7 +191,7 @@ class Conversation:
         return [message for message in order if not message.startswith(speaker.name.encode() + b" ")]
 
     def check_slow(self, stopper: Speaker, order: list[bytes], policy: str) -> None:
-        """One that stopped reading received everything in its place, or was told how many were missing there."""
+        """A peer that stopped reading received everything in its place, or was told how many were missing there."""
         at = 0
         for message in stopper.received:
             if isinstance(message, dict):

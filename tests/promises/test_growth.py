@@ -85,7 +85,7 @@ def test_catching_up_in_many_channels() -> None:
 
 
 def test_a_little_at_a_time_in_many_channels() -> None:
-    """One that takes what it can message by message: each costs the channels where something waits no work."""
+    """A peer takes what it can message by message: each costs the channels where something waits no work."""
 
     def run(number: int) -> Callable[[], None]:
         simulation, peer, transport, channels = in_channels(number)
@@ -109,7 +109,7 @@ def test_a_little_at_a_time_in_many_channels() -> None:
 
 @pytest.mark.parametrize("count", [100, 200])
 def test_a_handler_that_answers_and_passes_on_merges_by_runs(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    """What one peer is to receive costs as many steps as it has runs and frames of its own, not as all have."""
+    """Finding what a peer is to receive takes as many steps as it has runs and frames of its own, not as all have."""
     taken = 0
     take = merge.Share.take
 

@@ -1,4 +1,4 @@
-"""What one peer receives has the order of the calls, whatever channels they were for, and whether it keeps up.
+"""A peer receives messages in the order of the calls, whatever channels they were for, and whether it keeps up.
 
 Random calls (`send`, `broadcast`, also of what a peer sent, `join`, `leave`, `close`) on a simulated network, against
 a model of who must get each message when it has its turn.
@@ -78,7 +78,7 @@ class Calls(RandomCalls):
 
     @rule(known=PEERS, name=st.sampled_from(ROOMS))
     def join(self, known: Known, name: str) -> None:
-        """What was flushed before is not for it."""
+        """Messages flushed before are not for the peer."""
         if known.open and name not in known.rooms:
             self.flush_by(lambda: known.peer.join(self.rooms[name]))
             known.rooms.add(name)
@@ -87,7 +87,7 @@ class Calls(RandomCalls):
 
     @rule(known=PEERS, name=st.sampled_from(ROOMS))
     def leave(self, known: Known, name: str) -> None:
-        """What was flushed before is for it."""
+        """Messages flushed before are for the peer."""
         if known.open and name in known.rooms:
             self.flush_by(lambda: known.peer.leave(self.rooms[name]))
             known.rooms.discard(name)
@@ -96,7 +96,7 @@ class Calls(RandomCalls):
 
     @rule(known=consumes(PEERS))
     def close(self, known: Known) -> None:
-        """What was flushed before is for it."""
+        """Messages flushed before are for the peer."""
         self.flush_by(known.peer.close)
         known.open = False
 
@@ -126,7 +126,7 @@ class Calls(RandomCalls):
             }
 
     def end(self) -> None:
-        """What was for them arrives."""
+        """Peers receive all that was for them."""
         for known in self.known:
             known.transport.give_room(ENDLESS)
             assert known.sent == b"".join(known.offered)

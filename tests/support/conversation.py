@@ -1,4 +1,4 @@
-"""One conversation in several framings: a server with a listener for each, and a peer of ours at each."""
+"""A conversation in several framings: a server with a listener for each, and a peer of ours at each."""
 
 from __future__ import annotations
 

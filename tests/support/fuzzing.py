@@ -1,4 +1,4 @@
-"""What is done with each input of the fuzzer: one stream for one framing, cut, and what comes of it translated.
+"""The checks of each input of the fuzzer: one stream for one framing, cut, and what comes of it translated.
 
 The compiled code runs with every input. What it must come to does not depend on cuts, and sometimes its twin says it.
 """
@@ -20,9 +20,9 @@ from fastserver.framing.framing import Framing
 from fastserver.framing.registry import framing
 
 TWIN_EVERY = 64
-"""One input in so many also goes to the twin, which takes far longer."""
+"""The twin, which takes far longer, gets an input of so many."""
 UNCUT_EVERY = 4
-"""One input in so many also goes to another splitter uncut."""
+"""Another splitter gets an input of so many, uncut."""
 
 LIMITS = (1, 9, 100, 100_000)
 FRAMINGS = [framing(word) for word in FUZZED]

@@ -30,7 +30,7 @@ in_modes = st.sampled_from([MODES[:1], MODES[1:2], MODES[2:], MODES, MODES[1:] +
 
 
 class Known:
-    """What the model knows of one peer."""
+    """A peer, as the model knows it."""
 
     def __init__(self, mode: str, peer: Peer, transport: Transport) -> None:
         self.mode = mode
@@ -45,7 +45,7 @@ class Known:
 
     @property
     def sent(self) -> bytes:
-        """What its kernel has taken."""
+        """The bytes that its kernel has taken."""
         return bytes(self.transport.sent)
 
     @property
@@ -86,7 +86,7 @@ class RandomCalls(RuleBasedStateMachine):
         self.number = 0
         return multiple(self.connect(0, ENDLESS), self.connect(1, ENDLESS), self.connect(2, 100))
 
-    # What happens.
+    # Events.
 
     @rule(target=PEERS, speaks=st.integers(0, 2), room=st.sampled_from([ENDLESS, 0, 100, 3000]))
     def connect(self, speaks: int, room: int) -> Known:
@@ -174,7 +174,7 @@ class RandomCalls(RuleBasedStateMachine):
         self.after_turn(messages)
 
     def after_turn(self, messages: list[Published]) -> None:
-        """These messages have had their turn."""
+        """Have the model know that messages have had their turn."""
 
     def finish(self) -> bool:
         """Everything has its turn. Whether anything had begun."""

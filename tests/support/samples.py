@@ -9,14 +9,14 @@ from support.strategies import LINES, OBJECTS, RANDOM, damaged, prefixed
 
 
 class Sample(NamedTuple):
-    """What to try a splitter with whose limit is 100."""
+    """Bytes to try a splitter with whose limit is 100."""
 
     frame: bytes
     """A frame as the framing writes it."""
     partial: bytes
     """Its beginning."""
     wrong: bytes
-    """What is refused at once, wherever a frame can begin."""
+    """Bytes that are refused at once, wherever a frame can begin."""
     streams: st.SearchStrategy[bytes]
     """Streams, valid, damaged and random."""
 

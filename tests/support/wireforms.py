@@ -1,4 +1,4 @@
-"""What the table of translation says that a message becomes, without a splitter, a codec or a transcoder."""
+"""The table of translation, done without a splitter, a codec or a transcoder."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ RAW_TEXT = st.binary(max_size=40).map(lambda data: bytes([0xD9, len(data)]) + da
 
 
 class WireForm(NamedTuple):
-    """One framing: what it makes of a payload from another, and what messages of its own look like."""
+    """A framing: what it makes of a payload from another, and what messages of its own look like."""
 
     frame: Frame
     """The frame of a payload that it can hold; None if there is none."""
     escape: Callable[[bytes], bytes] = bytes
     """A payload from another framing as one that it can hold."""
     ends: tuple[bytes, ...] = ()
-    """What a message of its own may end with, where not all end alike."""
+    """The ends that messages of its own may have, where not all end alike."""
 
     def own(self, payload: bytes) -> list[bytes]:
         """The frames that a sender of this framing may send with that payload."""
@@ -115,7 +115,7 @@ def messages_of(word: str) -> st.SearchStrategy[tuple[bytes, bytes]]:
 
 
 def becomes(source: str, target: str, payload: bytes, frame: bytes, limit: int) -> bytes | None:
-    """What a message of the framing `source` becomes in `target`; None if there is no such frame."""
+    """The frame that a message of `source` becomes in `target`; None if there is none."""
     if source == target:
         return frame
     typed = framing(target).typed
@@ -167,7 +167,7 @@ def bytes_of(payload: bytes) -> bytes:
 
 
 def _node(value: Any) -> Any:
-    """What `json.dumps` writes as the text of `value`, whose keys are text or integers, all different."""
+    """The text that `json.dumps` writes for `value`, whose keys are text or integers, all different."""
     if isinstance(value, bytes):
         return {"$bin": b64encode(value).decode()}
     if isinstance(value, msgpack.ExtType):
