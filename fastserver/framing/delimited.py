@@ -164,17 +164,12 @@ class DelimitedSplitter:
 
     def messages(self, frames: bytes, peer: P, most: int = -1, start: int = 0) -> Messages[P]:
         """A message per frame of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
-        if start < 0:
-            raise ValueError(f"frames cannot start at {start}")
-        ends: list[int] = []
-        at = start
-        while at < len(frames) and len(ends) != most:
+
+        def end_of(at: int) -> int | None:
             found = frames.find(self._delimiter, at + len(self._start))
-            if found < 0:
-                raise ValueError("frames do not end where a frame ends")
-            at = found + len(self._delimiter)
-            ends.append(at)
-        return messages_of(peer, frames, start, ends, self._form)
+            return None if found < 0 else found + len(self._delimiter)
+
+        return messages_of(frames, peer, most, start, self._form, end_of)
 
     def frame(self, payload: bytes | bytearray | memoryview, /) -> bytes:
         """`payload`, delimiter added; ValueError if a delimiter begins in it, or it is over the limit."""

@@ -135,18 +135,16 @@ class HeadedSplitter(ABC):
 
     def messages(self, frames: bytes, peer: P, most: int = -1, start: int = 0) -> Messages[P]:
         """A message per frame of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
-        if start < 0:
-            raise ValueError(f"frames cannot start at {start}")
-        ends: list[int] = []
-        at = start
-        while at < len(frames) and len(ends) != most:
+
+        def end_of(at: int) -> int | None:
             read = self._read(frames, at)
-            at += len(frames) if read is None else sum(read) + len(self._tail)
-            if at > len(frames):
-                raise ValueError("frames do not end where a frame ends")
-            self._check_tail(frames, at)
-            ends.append(at)
-        return messages_of(peer, frames, start, ends, self._form)
+            end = len(frames) + 1 if read is None else at + sum(read) + len(self._tail)
+            if end > len(frames):
+                return None
+            self._check_tail(frames, end)
+            return end
+
+        return messages_of(frames, peer, most, start, self._form, end_of)
 
     def frame(self, payload: bytes | bytearray | memoryview, /) -> bytes:
         """`payload` between head and tail; ValueError if it is over the limit or of a size that no head can tell."""

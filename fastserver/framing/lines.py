@@ -39,16 +39,7 @@ def with_crlf(lines: bytes) -> bytes:
 
 def messages_in(frames: bytes, peer: P, most: int, start: int, form: Form) -> Messages[P]:
     """A message per line of `frames[start:]`, of that form, from `peer`; the first `most` if that is not negative."""
-    if start < 0:
-        raise ValueError(f"frames cannot start at {start}")
-    ends: list[int] = []
-    at = start
-    while at < len(frames) and len(ends) != most:
-        at = frames.find(LF, at) + 1
-        if not at:
-            raise ValueError("frames do not end where a frame ends")
-        ends.append(at)
-    return messages_of(peer, frames, start, ends, form)
+    return messages_of(frames, peer, most, start, form, lambda at: frames.find(LF, at) + 1 or None)
 
 
 class LinesSplitter:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Generic, overload
 
 from fastserver.framing.form import Form
@@ -60,8 +60,23 @@ class Messages(Sequence[Message[P]], Generic[P]):
         return self._made
 
 
-def messages_of(peer: P, frames: bytes, start: int, ends: list[int], form: Form) -> Messages[P]:
-    """The messages that end in `frames` at each of `ends`, the first from `start` on."""
+def messages_of(
+    frames: bytes, peer: P, most: int, start: int, form: Form, end_of: Callable[[int], int | None]
+) -> Messages[P]:
+    """A message per frame of `frames[start:]`, of that form, from `peer`; the first `most` if that is not negative.
+
+    `end_of` gives where the frame ends that begins at a place, None if it does not. Raises ValueError if one does not.
+    """
+    if start < 0:
+        raise ValueError(f"frames cannot start at {start}")
+    ends: list[int] = []
+    at = start
+    while at < len(frames) and len(ends) != most:
+        end = end_of(at)
+        if end is None:
+            raise ValueError("frames do not end where a frame ends")
+        ends.append(end)
+        at = end
     made: Messages[P] = Messages.__new__(Messages)
     made._peer = peer
     made._frames = frames

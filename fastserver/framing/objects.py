@@ -143,18 +143,12 @@ class ObjectSplitter(ABC):
 
     def messages(self, frames: bytes, peer: P, most: int = -1, start: int = 0) -> Messages[P]:
         """A message per frame of `frames[start:]`, from `peer`; the first `most` if that is not negative."""
-        if start < 0:
-            raise ValueError(f"frames cannot start at {start}")
-        ends: list[int] = []
-        at = start
-        while at < len(frames) and len(ends) != most:
+
+        def end_of(at: int) -> int | None:
             scan = self._begin(frames, at)
-            end = None if scan is None else scan.ends(frames)
-            if end is None:
-                raise ValueError("frames do not end where a frame ends")
-            ends.append(end)
-            at = end
-        return messages_of(peer, frames, start, ends, self._form)
+            return None if scan is None else scan.ends(frames)
+
+        return messages_of(frames, peer, most, start, self._form, end_of)
 
     def _skip(self, saw: str, at: int, limit: int | None) -> None:
         if self.fault is None:

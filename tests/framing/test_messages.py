@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from support.splitters import COMPILED, both
+from support.splitters import COMPILED, WORDS, both
 
 from fastserver.framing.bytescodec import BYTES
 from fastserver.framing.form import Form
@@ -165,10 +165,20 @@ def test_heads_and_tails_may_differ_from_frame_to_frame() -> None:
     frames = b"2:hi,0:,11:eleven long,"
     ends = [5, 8, len(frames)]
     form = Form(lambda data, start, end: (data.index(b":", start) + 1, end - 1), BYTES)
-    messages = messages_of_form("peer", frames, 0, ends, form)
+    messages = messages_of_form(frames, "peer", -1, 0, form, lambda at: min(end for end in ends if end > at))
     assert [message.payload for message in messages] == [b"hi", b"", b"eleven long"]
     assert [message.value for message in messages.one_by_one()] == [b"hi", b"", b"eleven long"]
     assert b"".join(message.frame for message in messages) == frames
+
+
+@both(*WORDS)
+def test_an_incomplete_frame_is_no_message(make) -> None:
+    splitter = make(100)
+    frame = splitter.frame(PAYLOADS[2])
+    for frames, start in ((frame, 0), (frame + frame, len(frame))):
+        for end in range(start + 1, start + len(frame)):
+            with pytest.raises(ValueError, match=r"frames do not end where a frame ends|stream|length|byte"):
+                splitter.messages(frames[:end], None)
 
 
 @pytest.mark.skipif("lines" not in COMPILED, reason="nothing compiled")
